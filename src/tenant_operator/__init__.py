@@ -1,0 +1,1 @@
+"""Hosts many customers of one stateful service on AWS, declared as Kubernetes custom resources."""
