@@ -1,0 +1,26 @@
+"""Refusals, as the services word them."""
+
+from __future__ import annotations
+
+from moto.core.exceptions import ServiceException
+
+
+class AwsFailure(ServiceException):
+    """An AWS error answer. Raised by handlers and validators, and inside patched moto backends, which serialise it too.
+
+    `code` is what boto3 shows as `response["Error"]["Code"]`; `status` is the HTTP status.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+def not_simulated(service: str, action: str, reason: str) -> AwsFailure:
+    """The distinct answer to a call that the sandbox does not know, or that broke inside it.
+
+    HTTP 501 is not in botocore's list of statuses to retry, so a test fails at once and by name.
+    """
+    return AwsFailure("SandboxNotImplemented", f"{service}.{action}: {reason}", status=501)

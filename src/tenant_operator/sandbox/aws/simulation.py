@@ -1,0 +1,152 @@
+"""The simulation's shared state: settings, the clock, timers, and the registry of behaviours.
+
+Everything that changes state, a call as well as a timer, holds `Simulation.lock`, so handlers and timers may treat the
+state as if there were one thread.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.durations import Durations, Profile
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Call], Mapping[str, Any] | None]  # answers the call instead of moto; None is an empty answer
+Validator = Callable[[Call], None]  # raises AwsFailure before the call takes effect
+Observer = Callable[[Call], None]  # told after a call has succeeded
+
+StateT = TypeVar("StateT")
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+OPERATOR_ACCOUNT = "111111111111"
+
+
+class Simulation:
+    """One simulated AWS.
+
+    Services add their behaviour in `install(sim)`:
+
+    - `@sim.handles("elbv2", "CreateRule")`: this function answers the call; moto never sees it;
+    - `@sim.validates("ec2", "DeleteSubnet")`: this function may refuse the call before moto carries it out;
+    - `@sim.observes("ec2", "CreateVpcEndpoint")`: this function is told after the call has succeeded;
+    - `sim.state(MyState, account, region)`: the service's own state of one account and Region.
+    """
+
+    def __init__(self, profile: Profile = "fast", seed: int | None = None) -> None:
+        self.profile: Profile = profile
+        self.durations = Durations.of(profile)
+        self.rng = random.Random(seed)
+        self.lock = threading.RLock()
+        self.handlers: dict[tuple[str, str], Handler] = {}
+        self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(list)
+        self.observers: defaultdict[tuple[str, str], list[Observer]] = defaultdict(list)
+        self._states: dict[tuple[type[Any], str, str], Any] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._wake = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run_timers, name="sandbox-aws-timers", daemon=True)
+        self._thread.start()
+
+    # -- behaviours
+
+    def handles(self, service: str, *actions: str) -> Callable[[HandlerT], HandlerT]:
+        """Register a function that answers these actions instead of moto."""
+
+        def register(function: HandlerT) -> HandlerT:
+            for action in actions:
+                self.handlers[(service, action)] = function
+            return function
+
+        return register
+
+    def validates(self, service: str, *actions: str) -> Callable[[HandlerT], HandlerT]:
+        """Register a function that may refuse these actions (by raising AwsFailure) before they take effect."""
+
+        def register(function: HandlerT) -> HandlerT:
+            for action in actions:
+                self.validators[(service, action)].append(function)
+            return function
+
+        return register
+
+    def observes(self, service: str, *actions: str) -> Callable[[HandlerT], HandlerT]:
+        """Register a function that is told after these actions have succeeded."""
+
+        def register(function: HandlerT) -> HandlerT:
+            for action in actions:
+                self.observers[(service, action)].append(function)
+            return function
+
+        return register
+
+    # -- state
+
+    def state(self, kind: type[StateT], account: str, region: str) -> StateT:
+        """The one `kind()` of an account and Region, made at first use."""
+        key = (kind, account, region)
+        found = self._states.get(key)
+        if found is None:
+            found = self._states[key] = kind()
+        return found  # type: ignore[no-any-return]  # the key holds the type
+
+    def states(self, kind: type[StateT]) -> Iterator[tuple[str, str, StateT]]:
+        """All states of a kind: (account, Region, state)."""
+        for (found_kind, account, region), found in list(self._states.items()):
+            if found_kind is kind:
+                yield account, region, found
+
+    def hex_id(self, length: int) -> str:
+        """A random lower-case hexadecimal id from the seeded generator."""
+        return f"{self.rng.getrandbits(4 * length):0{length}x}"
+
+    # -- time
+
+    @staticmethod
+    def now() -> float:
+        """Seconds of a monotonic clock."""
+        return time.monotonic()
+
+    @staticmethod
+    def timestamp() -> datetime:
+        """The wall clock, for fields such as `createdAt`."""
+        return datetime.now(UTC)
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Run `action` under the lock, `seconds` from now, on the timer thread."""
+        with self._wake:
+            heapq.heappush(self._timers, (self.now() + seconds, next(self._order), action))
+            if self._timers[0][2] is action:
+                self._wake.notify()
+
+    def stop(self) -> None:
+        """End the timer thread; timers that are not due yet never run."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
+        self._thread.join(timeout=5)
+
+    def _run_timers(self) -> None:
+        while True:
+            with self._wake:
+                while not self._stopped and (not self._timers or self._timers[0][0] > self.now()):
+                    self._wake.wait(self._timers[0][0] - self.now() if self._timers else None)
+                if self._stopped:
+                    return
+                action = heapq.heappop(self._timers)[2]
+            with self.lock:
+                try:
+                    action()
+                except Exception:  # one broken timer must not stop the others; the log shows it
+                    log.exception("a timer of the simulated AWS failed")
