@@ -18,7 +18,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.credentials import Credentials
 from tenant_operator.sandbox.aws.durations import Durations, Profile
+from tenant_operator.sandbox.aws.interfaces import Interfaces
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,8 @@ class Simulation:
         self.durations = Durations.of(profile)
         self.rng = random.Random(seed)
         self.lock = threading.RLock()
+        self.credentials = Credentials(self.rng)
+        self.interfaces = Interfaces(self.rng)
         self.handlers: dict[tuple[str, str], Handler] = {}
         self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(list)
         self.observers: defaultdict[tuple[str, str], list[Observer]] = defaultdict(list)
