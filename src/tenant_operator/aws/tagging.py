@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tenant_operator.aws.caller import Caller
@@ -133,3 +134,17 @@ _WRITERS: Mapping[type[Spec], _Writer] = {
 def specifications(resource_type: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
     """EC2's `TagSpecifications` of a creation."""
     return [{"ResourceType": resource_type, "Tags": as_list(tags)}]
+
+
+async def apply_tag_change(caller: Caller, live: Live, changes: Iterable[FieldChange]) -> Live:
+    """Carry out the change of the field `tags`, if there is one, and give the resource with its new tags.
+
+    Raises:
+        AwsError: AWS refuses.
+    """
+    change = change_of(changes)
+    if change is None:
+        return live
+    put, drop = change
+    await retag(caller, live, put, drop)
+    return replace(live, tags=retagged(live, put, drop))
