@@ -9,9 +9,29 @@ from typing import Any, Literal
 Kind = Literal["read", "write"]
 
 # Verbs that change nothing (https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html).
-_READ_VERBS = ("Describe", "List", "Get", "Head", "Check", "Test", "Search", "Lookup", "Simulate", "Filter", "Query")
+_READ_VERBS = (
+    "Describe",
+    "List",
+    "Get",
+    "Head",
+    "Check",
+    "Test",
+    "Search",
+    "Lookup",
+    "Simulate",
+    "Filter",
+    "Query",
+)
 # STS hands out credentials and SQS receives messages: nothing in an account changes.
-_READ_ACTIONS = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "ReceiveMessage", "BatchGetImage", "DecodeAuthorizationMessage"})
+_READ_ACTIONS = frozenset(
+    {
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+        "ReceiveMessage",
+        "BatchGetImage",
+        "DecodeAuthorizationMessage",
+    }
+)
 
 
 def kind_of(action: str) -> Kind:
@@ -36,7 +56,9 @@ class Call:
 
     account: str
     region: str  # the credential scope's Region; us-east-1 for IAM and Route 53
-    service: str  # botocore's name: elbv2, ecs, ec2, route53, iam, sts, logs, service-quotas, acm, events, sqs …
+    service: (
+        str  # botocore's name: elbv2, ecs, ec2, route53, iam, sts, logs, service-quotas, acm, events, sqs …
+    )
     action: str  # as in the API reference, e.g. CreateTargetGroup
     parameters: Mapping[str, Any]  # by the members' own names, e.g. {"Name": …, "VpcId": …}
     principal: Principal

@@ -53,7 +53,13 @@ class Credentials:
         return self._keys.get(access_key_id)
 
     def _issue(
-        self, prefix: str, account: str, arn: str, role_name: str = "", session_name: str = "", seconds: int = 0
+        self,
+        prefix: str,
+        account: str,
+        arn: str,
+        role_name: str = "",
+        session_name: str = "",
+        seconds: int = 0,
     ) -> AccessKey:
         key_id = prefix + "".join(self._rng.choices(_KEY_ALPHABET, k=16))
         key = AccessKey(

@@ -24,9 +24,14 @@ from tenant_operator.sandbox.aws.interfaces import Interfaces
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Call], Mapping[str, Any] | None]  # answers the call instead of moto; None is an empty answer
+Handler = Callable[
+    [Call], Mapping[str, Any] | None
+]  # answers the call instead of moto; None is an empty answer
 Validator = Callable[[Call], None]  # raises AwsFailure before the call takes effect
 Observer = Callable[[Call], None]  # told after a call has succeeded
+Control = Callable[
+    [Mapping[str, Any]], Mapping[str, Any]
+]  # a control route: JSON body in, JSON body out; ValueError is a 400
 
 StateT = TypeVar("StateT")
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
@@ -42,6 +47,7 @@ class Simulation:
     - `@sim.handles("elbv2", "CreateRule")`: this function answers the call; moto never sees it;
     - `@sim.validates("ec2", "DeleteSubnet")`: this function may refuse the call before moto carries it out;
     - `@sim.observes("ec2", "CreateVpcEndpoint")`: this function is told after the call has succeeded;
+    - `@sim.controls("POST", "provider/accept")`: this function answers `/_sandbox/provider/accept`, under the lock;
     - `sim.state(MyState, account, region)`: the service's own state of one account and Region.
     """
 
@@ -55,6 +61,7 @@ class Simulation:
         self.handlers: dict[tuple[str, str], Handler] = {}
         self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(list)
         self.observers: defaultdict[tuple[str, str], list[Observer]] = defaultdict(list)
+        self.control_routes: dict[tuple[str, str], Control] = {}
         self._states: dict[tuple[type[Any], str, str], Any] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -91,6 +98,15 @@ class Simulation:
         def register(function: HandlerT) -> HandlerT:
             for action in actions:
                 self.observers[(service, action)].append(function)
+            return function
+
+        return register
+
+    def controls(self, method: str, path: str) -> Callable[[HandlerT], HandlerT]:
+        """Register a function that answers a control route (`path` without the `/_sandbox/` before it)."""
+
+        def register(function: HandlerT) -> HandlerT:
+            self.control_routes[(method, path)] = function
             return function
 
         return register

@@ -140,7 +140,9 @@ def success(call: Identified, result: Mapping[str, Any] | None, request_id: str)
     """Serialise a result by the action's output shape."""
     if call.operation is None:
         raise ValueError(f"{call.service}.{call.action} has no model to serialise with")
-    serializer = get_serializer_class(call.service, call.protocol)(call.operation, SerializationContext(request_id))
+    serializer = get_serializer_class(call.service, call.protocol)(
+        call.operation, SerializationContext(request_id)
+    )
     made = serializer.serialize(result or {})
     body = made["body"]
     return HttpAnswer(
@@ -164,9 +166,7 @@ def failure(protocol: str, error: AwsFailure, request_id: str) -> HttpAnswer:
         body = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
         fault = "Sender" if error.status < 500 else "Receiver"
-        body = (
-            f"<ErrorResponse><Error><Type>{fault}</Type>{details}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
+        body = f"<ErrorResponse><Error><Type>{fault}</Type>{details}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     return HttpAnswer(error.status, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), headers)
 
 
@@ -193,7 +193,10 @@ def _form(request: HttpRequest) -> Mapping[str, str]:
 
 def _route(request: HttpRequest, service: str) -> tuple[str, dict[str, Any]]:
     as_moto_sees_it = Request.from_primitives(
-        request.method, f"https://{service}.amazonaws.com{request.target}", dict(request.headers), request.body
+        request.method,
+        f"https://{service}.amazonaws.com{request.target}",
+        dict(request.headers),
+        request.body,
     )
     try:
         operation, parameters = get_service_router(service).match(as_moto_sees_it)

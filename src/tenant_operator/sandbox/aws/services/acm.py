@@ -1,0 +1,21 @@
+"""ACM: a requested certificate becomes ISSUED by itself, as one whose DNS validation records are in place does.
+
+https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html. Plain moto leaves it PENDING_VALIDATION.
+"""
+
+from __future__ import annotations
+
+from moto.acm.models import acm_backends
+
+from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.simulation import Simulation
+
+
+def install(sim: Simulation) -> None:
+    """Add the behaviour."""
+
+    @sim.observes("acm", "RequestCertificate")
+    def issue(call: Call) -> None:
+        for certificate in acm_backends[call.account][call.region]._certificates.values():
+            if certificate.status == "PENDING_VALIDATION":
+                certificate.status = "ISSUED"
