@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from tenant_operator.aws import ec2, gateways, route_tables, security_groups, vpcs
 from tenant_operator.aws.caller import Caller
+from tenant_operator.aws.existing_network import ExistingNetwork, availability_zones, describe_existing
 from tenant_operator.desired.resources import (
     Address,
     ElasticIp,
@@ -25,6 +26,10 @@ from tenant_operator.desired.resources import (
     Vpc,
 )
 from tenant_operator.plan.change import FieldChange
+
+__all__ = [
+    "CREATE", "DELETE", "UPDATE", "ExistingNetwork", "availability_zones", "describe_existing", "read_network",
+]  # fmt: skip
 
 
 async def read_network(caller: Caller, installation: str) -> dict[Address, Live]:
