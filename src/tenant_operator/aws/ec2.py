@@ -115,10 +115,14 @@ def _duplicate(address: Address, id_: str) -> Address:
     )
 
 
-async def already_made(caller: Caller, resource: Resource, read: Callable[[Filters], Awaitable[list[Live]]]) -> Live | None:
+async def with_identity(resource: Resource, read: Callable[[Filters], Awaitable[list[Live]]]) -> list[Live]:
+    """Everything that carries the identity of a resource, in whatever state."""
+    return [live for live in await read(same_identity(resource)) if live.address == resource.address]
+
+
+async def already_made(resource: Resource, read: Callable[[Filters], Awaitable[list[Live]]]) -> Live | None:
     """What an earlier creation of the same resource has made, if there is one whose answer was lost."""
-    found = [live for live in await read(same_identity(resource)) if live.address == resource.address]
-    return by_address(found).get(resource.address)
+    return by_address(await with_identity(resource, read)).get(resource.address)
 
 
 async def adopt_in_place(

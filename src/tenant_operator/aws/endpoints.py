@@ -104,7 +104,7 @@ async def create_endpoint(caller: Caller, resource: Resource) -> Live:
     endpoint that its provider has not accepted.
     """
     spec = cast(VpcEndpoint, resource.spec)
-    before = await _read(caller, ec2.same_identity(resource))
+    before = await ec2.with_identity(resource, partial(_read, caller))
     present = [live for live in before if live.attributes["state"] not in _GOING | TERMINAL]
     if present:
         return ec2.by_address(present)[resource.address]

@@ -48,7 +48,7 @@ async def create_internet_gateway(caller: Caller, resource: Resource) -> Live:
     A crash in between leaves one that is attached to nothing, which the next plan sees as a difference of `vpc`.
     """
     vpc = ec2.known(cast(InternetGateway, resource.spec).vpc)
-    made = await ec2.already_made(caller, resource, partial(read_internet_gateways, caller))
+    made = await ec2.already_made(resource, partial(read_internet_gateways, caller))
     if made is not None:
         return made
     put = ec2.name_tagged(resource)
@@ -113,7 +113,7 @@ async def read_addresses(caller: Caller, wanted: ec2.Filters) -> list[Live]:
 
 async def create_address(caller: Caller, resource: Resource) -> Live:
     """Allocate one. Allocation takes no client token: what an earlier call has made is looked for first."""
-    made = await ec2.already_made(caller, resource, partial(read_addresses, caller))
+    made = await ec2.already_made(resource, partial(read_addresses, caller))
     if made is not None:
         return made
     put = ec2.name_tagged(resource)
@@ -180,7 +180,7 @@ def _allocation(gateway: dict[str, Any]) -> str:
 async def create_nat_gateway(caller: Caller, resource: Resource) -> Live:
     """CreateNatGateway; it is usable some minutes later, once its `state` is available."""
     spec = cast(NatGateway, resource.spec)
-    before = await _nat_gateways(caller, ec2.same_identity(resource))
+    before = await ec2.with_identity(resource, partial(_nat_gateways, caller))
     present = [live for live in before if live.attributes["state"] in ("pending", "available")]
     if present:
         return ec2.by_address(present)[resource.address]

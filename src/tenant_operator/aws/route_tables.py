@@ -66,7 +66,7 @@ async def create_route_table(caller: Caller, resource: Resource) -> Live:
     A crash in between leaves differences of `routes` and `subnets`, which the next plan sees.
     """
     spec = cast(RouteTable, resource.spec)
-    made = await ec2.already_made(caller, resource, partial(read_route_tables, caller))
+    made = await ec2.already_made(resource, partial(read_route_tables, caller))
     if made is not None:
         return made
     put = ec2.name_tagged(resource)

@@ -48,7 +48,7 @@ async def create_vpc(caller: Caller, resource: Resource) -> Live:
     CreateVpc takes no client token: what an earlier call has made is looked for first.
     """
     spec = cast(Vpc, resource.spec)
-    made = await ec2.already_made(caller, resource, partial(read_vpcs, caller))
+    made = await ec2.already_made(resource, partial(read_vpcs, caller))
     if made is not None:
         return made
     put = ec2.name_tagged(resource)
