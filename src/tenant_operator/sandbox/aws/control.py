@@ -31,7 +31,9 @@ PREFIX = "/_sandbox/"
 class ControlApi:
     """Answers `/_sandbox/` requests."""
 
-    def __init__(self, door: FrontDoor, seed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, door: FrontDoor, seed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> None:
         self._door = door
         self._sim = door.sim
         self._routes: dict[tuple[str, str], Control] = {
@@ -46,7 +48,9 @@ class ControlApi:
             ("POST", "settings"): self._change_settings,
             ("POST", "throttles"): self._set_throttles,
         }
-        self._unlocked: dict[tuple[str, str], Control] = {("POST", "seed"): seed}  # it calls the API itself
+        self._unlocked: dict[tuple[str, str], Control] = {
+            ("POST", "seed"): seed
+        }  # it calls the API itself
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer a control request: 200 with JSON, 400 for bad input, 404 for an unknown route."""
@@ -54,14 +58,19 @@ class ControlApi:
         try:
             body: Mapping[str, Any] = json.loads(request.body or b"{}")
             if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
+                raise TypeError("the body must be a JSON object")
             arguments = {**dict(parse_qsl(request.query)), **body}
             if (unlocked := self._unlocked.get(route)) is not None:
                 return _json(200, unlocked(arguments))
             control = self._routes.get(route) or self._sim.control_routes.get(route)
             if control is None:
                 known = sorted(f"{method} {path}" for method, path in self._known())
-                return _json(404, {"error": f"no route {' '.join(route)}; known are {', '.join(known)}"})
+                return _json(
+                    404,
+                    {
+                        "error": f"no route {' '.join(route)}; known are {', '.join(known)}"
+                    },
+                )
             with self._sim.lock:
                 return _json(200, control(arguments))
         except (ValueError, TypeError, KeyError) as error:
@@ -71,12 +80,17 @@ class ControlApi:
         return [*self._routes, *self._unlocked, *self._sim.control_routes]
 
     def _calls(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        wanted = {name: str(value) for name, value in arguments.items() if name != "since"}
+        wanted = {
+            name: str(value) for name, value in arguments.items() if name != "since"
+        }
         try:
             records = self._door.log.since(int(arguments.get("since", 0)), wanted)
         except AttributeError as error:
             raise ValueError(f"unknown field: {error.name}") from error
-        return {"last": self._door.log.last_sequence, "calls": [asdict(record) for record in records]}
+        return {
+            "last": self._door.log.last_sequence,
+            "calls": [asdict(record) for record in records],
+        }
 
     def _reset_counters(self, _: Mapping[str, Any]) -> Mapping[str, Any]:
         self._door.log.reset_counters()
@@ -84,7 +98,9 @@ class ControlApi:
 
     def _clear_faults(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         wanted = arguments.get("id")
-        return {"removed": self._door.faults.clear(None if wanted is None else int(wanted))}
+        return {
+            "removed": self._door.faults.clear(None if wanted is None else int(wanted))
+        }
 
     def _settings(self) -> Mapping[str, Any]:
         throttles = self._door.throttles
@@ -97,7 +113,7 @@ class ControlApi:
     def _change_settings(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := set(body) - {"profile", "durations", "throttles"}:
             raise ValueError(
-                f"unknown setting {sorted(unknown)[0]!r}; known are profile, durations, throttles"
+                f"unknown setting {min(unknown)!r}; known are profile, durations, throttles"
             )
         profile = body.get("profile", self._sim.profile)
         if profile not in ("aws", "fast"):
@@ -119,4 +135,8 @@ class ControlApi:
 
 
 def _json(status: int, body: Mapping[str, Any]) -> HttpAnswer:
-    return HttpAnswer(status, json.dumps(body, default=str).encode(), {"Content-Type": "application/json"})
+    return HttpAnswer(
+        status,
+        json.dumps(body, default=str).encode(),
+        {"Content-Type": "application/json"},
+    )

@@ -53,12 +53,16 @@ class Fault:
         """
         known = {entry.name for entry in fields(cls)} - {"id", "hits"}
         if unknown := set(values) - known:
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"unknown field {min(unknown)!r}; known are {', '.join(sorted(known))}"
+            )
         try:
             kind = FaultKind(values.get("kind", ""))
         except ValueError:
             kinds = ", ".join(kind.value for kind in FaultKind)
-            raise ValueError(f"kind must be one of {kinds}, not {values.get('kind')!r}") from None
+            raise ValueError(
+                f"kind must be one of {kinds}, not {values.get('kind')!r}"
+            ) from None
         return cls(**{**values, "kind": kind})
 
     def hits_call(self, call: Call) -> bool:
@@ -78,7 +82,9 @@ def denied(call: Call) -> AwsFailure:
     match wire.protocol_of(call.service):
         case "ec2":
             return AwsFailure(
-                "UnauthorizedOperation", "You are not authorized to perform this operation.", status=403
+                "UnauthorizedOperation",
+                "You are not authorized to perform this operation.",
+                status=403,
             )
         case "json" | "rest-json":
             return AwsFailure("AccessDeniedException", message)
@@ -113,7 +119,11 @@ class Faults:
 
     def clear(self, fault_id: int | None = None) -> int:
         """Take away one fault, or all; returns how many."""
-        kept = [fault for fault in self._faults if fault_id is not None and fault.id != fault_id]
+        kept = [
+            fault
+            for fault in self._faults
+            if fault_id is not None and fault.id != fault_id
+        ]
         removed = len(self._faults) - len(kept)
         self._faults = kept
         return removed

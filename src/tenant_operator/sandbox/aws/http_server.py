@@ -34,7 +34,9 @@ class _Connection(socketserver.StreamRequestHandler):
                 if request.headers.get("connection", "").lower() == "close":
                     return
         except ConnectionDropped:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self.connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE
+            )
             self.connection.close()
         except (ConnectionError, TimeoutError):
             return  # the client went away: nobody is left to be told
@@ -61,11 +63,16 @@ class _Connection(socketserver.StreamRequestHandler):
         length = int(headers.get("content-length") or 0)
         if length > MAX_BODY:
             return None
-        return HttpRequest(parts[0], parts[1], headers, self.rfile.read(length) if length else b"")
+        return HttpRequest(
+            parts[0], parts[1], headers, self.rfile.read(length) if length else b""
+        )
 
     def _write(self, request: HttpRequest, answer: HttpAnswer) -> None:
         reason = http.client.responses.get(answer.status, "Unknown")
-        lines = [f"HTTP/1.1 {answer.status} {reason}", f"Content-Length: {len(answer.body)}"]
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason}",
+            f"Content-Length: {len(answer.body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
         body = b"" if request.method == "HEAD" else answer.body
         self.wfile.write("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)

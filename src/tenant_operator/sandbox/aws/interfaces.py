@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from random import Random
 from typing import Literal
@@ -18,7 +18,9 @@ from tenant_operator.sandbox.aws.failures import AwsFailure
 
 Owner = Literal["load-balancer", "task", "endpoint"]
 
-RESERVED_ADDRESSES = 4  # AWS keeps the first four addresses of a subnet, and the last one
+RESERVED_ADDRESSES = (
+    4  # AWS keeps the first four addresses of a subnet, and the last one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,24 @@ class Interfaces:
         for group_id in interface.security_group_ids:
             self._by_security_group[group_id].discard(interface_id)
         subnet = self._subnets[interface.subnet_id]
-        subnet.used.discard(int(IPv4Address(interface.private_ip)) - int(subnet.network.network_address))
+        subnet.used.discard(
+            int(IPv4Address(interface.private_ip)) - int(subnet.network.network_address)
+        )
+
+    def set_security_groups(
+        self, interface_id: str, security_group_ids: tuple[str, ...]
+    ) -> None:
+        """Replace an interface's security groups. Unknown ids are no error."""
+        interface = self._all.get(interface_id)
+        if interface is None:
+            return
+        for group_id in interface.security_group_ids:
+            self._by_security_group[group_id].discard(interface_id)
+        for group_id in security_group_ids:
+            self._by_security_group[group_id].add(interface_id)
+        self._all[interface_id] = replace(
+            interface, security_group_ids=security_group_ids
+        )
 
     def get(self, interface_id: str) -> Interface | None:
         """The interface with this id."""
@@ -129,8 +148,13 @@ class Interfaces:
 
     def in_subnet(self, subnet_id: str) -> list[Interface]:
         """All interfaces of a subnet."""
-        return [self._all[found] for found in sorted(self._by_subnet.get(subnet_id, ()))]
+        return [
+            self._all[found] for found in sorted(self._by_subnet.get(subnet_id, ()))
+        ]
 
     def in_security_group(self, group_id: str) -> list[Interface]:
         """All interfaces that carry a security group."""
-        return [self._all[found] for found in sorted(self._by_security_group.get(group_id, ()))]
+        return [
+            self._all[found]
+            for found in sorted(self._by_security_group.get(group_id, ()))
+        ]

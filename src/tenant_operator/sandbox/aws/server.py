@@ -57,7 +57,11 @@ class SimulatedAws:
     """The server, its simulation and its front door. `start` returns once it answers and is seeded."""
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, profile: Profile = "fast", seed: int | None = None
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        profile: Profile = "fast",
+        seed: int | None = None,
     ) -> None:
         self.sim = Simulation(profile, seed)
         install_services(self.sim)
@@ -78,9 +82,16 @@ class SimulatedAws:
         self._thread.start()
         seeded = self._seeder.plant(seed or Seed())
         self.door.log.reset_counters()
-        key: AccessKey = self.sim.credentials.issue_user_key(OPERATOR_ACCOUNT, OPERATOR_USER_ARN)
+        key: AccessKey = self.sim.credentials.issue_user_key(
+            OPERATOR_ACCOUNT, OPERATOR_USER_ARN
+        )
         return Ready(
-            self.endpoint, os.getpid(), key.access_key_id, key.secret_access_key, OPERATOR_ACCOUNT, seeded
+            self.endpoint,
+            os.getpid(),
+            key.access_key_id,
+            key.secret_access_key,
+            OPERATOR_ACCOUNT,
+            seeded,
         )
 
     def stop(self) -> None:
@@ -100,5 +111,7 @@ class SimulatedAws:
 
 def install_services(sim: Simulation) -> None:
     """Install every module of the `services` package."""
-    for module in sorted(pkgutil.iter_modules(services.__path__), key=lambda found: found.name):
+    for module in sorted(
+        pkgutil.iter_modules(services.__path__), key=lambda found: found.name
+    ):
         importlib.import_module(f"{services.__name__}.{module.name}").install(sim)

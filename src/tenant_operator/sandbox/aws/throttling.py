@@ -32,7 +32,9 @@ def _actions(bucket: Bucket, names: str) -> dict[str, Bucket]:
 _ELB_READ = Bucket("elb-read", 40, 10)
 _ELB_WRITE = Bucket("elb-write", 20, 3)
 _ELB = {
-    **_actions(Bucket("elb-resource-intensive", 10, 0.2), "CreateLoadBalancer SetSubnets"),
+    **_actions(
+        Bucket("elb-resource-intensive", 10, 0.2), "CreateLoadBalancer SetSubnets"
+    ),
     **_actions(Bucket("elb-registration", 20, 4), "RegisterTargets DeregisterTargets"),
 }
 
@@ -43,20 +45,31 @@ _ECS = {
         "CreateCluster DeleteCluster UpdateCluster UpdateClusterSettings PutClusterCapacityProviders",
     ),
     **_actions(_ECS_CLUSTER_READ, "DescribeClusters ListClusters"),
-    **_actions(Bucket("ecs-service-write", 50, 5), "CreateService UpdateService DeleteService"),
-    **_actions(Bucket("ecs-service-read", 100, 20), "DescribeServices ListServices ListServicesByNamespace"),
-    **_actions(Bucket("ecs-task-definition-write", 20, 1), "RegisterTaskDefinition DeregisterTaskDefinition"),
+    **_actions(
+        Bucket("ecs-service-write", 50, 5), "CreateService UpdateService DeleteService"
+    ),
+    **_actions(
+        Bucket("ecs-service-read", 100, 20),
+        "DescribeServices ListServices ListServicesByNamespace",
+    ),
+    **_actions(
+        Bucket("ecs-task-definition-write", 20, 1),
+        "RegisterTaskDefinition DeregisterTaskDefinition",
+    ),
     **_actions(
         Bucket("ecs-task-definition-read", 50, 20),
         "DescribeTaskDefinition ListTaskDefinitions ListTaskDefinitionFamilies",
     ),
     **_actions(Bucket("ecs-task-definition-delete", 5, 1), "DeleteTaskDefinitions"),
-    **_actions(Bucket("ecs-task-write", 100, 40), "RunTask StartTask StopTask ExecuteCommand"),
+    **_actions(
+        Bucket("ecs-task-write", 100, 40), "RunTask StartTask StopTask ExecuteCommand"
+    ),
     **_actions(Bucket("ecs-task-read", 100, 20), "DescribeTasks ListTasks"),
     **_actions(Bucket("ecs-tag-write", 20, 10), "TagResource UntagResource"),
     **_actions(Bucket("ecs-tag-read", 50, 20), "ListTagsForResource"),
     **_actions(
-        Bucket("ecs-settings-write", 10, 1), "PutAccountSetting PutAccountSettingDefault DeleteAccountSetting"
+        Bucket("ecs-settings-write", 10, 1),
+        "PutAccountSetting PutAccountSettingDefault DeleteAccountSetting",
     ),
     **_actions(Bucket("ecs-settings-read", 50, 20), "ListAccountSettings"),
 }
@@ -65,7 +78,9 @@ _ECS_OTHER = Bucket("ecs-deployments", 50, 20)
 _EC2_READ = Bucket("ec2-read", 100, 20)
 _EC2_UNFILTERED_READ = Bucket("ec2-unfiltered-read", 50, 10)
 _EC2_WRITE = Bucket("ec2-write", 50, 5)
-_EC2_UNFILTERED = frozenset({"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSecurityGroups"})
+_EC2_UNFILTERED = frozenset(
+    {"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSecurityGroups"}
+)
 _ENDPOINT_SERVICES = Bucket("ec2-endpoint-services", 10, 1)
 _EC2 = {
     **{
@@ -92,7 +107,12 @@ _ROUTE53 = {
     "DisassociateVPCFromHostedZone": Bucket("route53-DisassociateVPC", 10, 5),
     "GetHealthCheckStatus": Bucket("route53-GetHealthCheckStatus", 4, 1),
 }
-_GENEROUS = {"sts": (600, 600), "iam": (100, 20), "logs": (50, 25), "service-quotas": (20, 5)}
+_GENEROUS = {
+    "sts": (600, 600),
+    "iam": (100, 20),
+    "logs": (50, 25),
+    "service-quotas": (20, 5),
+}
 
 # Not throttled: their own docs give rates that no operator of this kind comes near.
 _UNLIMITED = frozenset({"sqs", "events", "acm", "cloudwatch", "kms"})
@@ -126,7 +146,9 @@ def throttled(service: str) -> AwsFailure:
     """The refusal, in the service's own code (its error-code list in the API reference)."""
     match service:
         case "ec2":
-            return AwsFailure("RequestLimitExceeded", "Request limit exceeded.", status=503)
+            return AwsFailure(
+                "RequestLimitExceeded", "Request limit exceeded.", status=503
+            )
         case "elbv2" | "route53" | "iam" | "sts" | "cloudwatch" | "elb":
             return AwsFailure("Throttling", "Rate exceeded")
         case "service-quotas":
@@ -144,7 +166,9 @@ class _Level:
 class Throttles:
     """The levels of all buckets. `scale` multiplies burst and refill (0.5: half of what AWS gives)."""
 
-    def __init__(self, clock: Callable[[], float], *, enabled: bool = False, scale: float = 1.0) -> None:
+    def __init__(
+        self, clock: Callable[[], float], *, enabled: bool = False, scale: float = 1.0
+    ) -> None:
         self.enabled = enabled
         self.scale = scale
         self._clock = clock
@@ -157,7 +181,9 @@ class Throttles:
             ValueError: a scale that is not above 0.
         """
         if scale <= 0:
-            raise ValueError(f"scale must be above 0 (1 is what AWS gives), not {scale!r}")
+            raise ValueError(
+                f"scale must be above 0 (1 is what AWS gives), not {scale!r}"
+            )
         self.enabled, self.scale = enabled, scale
         self._levels.clear()
 
@@ -178,8 +204,14 @@ class Throttles:
     def _level(self, call: Call, bucket: Bucket) -> _Level:
         now = self._clock()
         burst = max(1.0, bucket.burst * self.scale)
-        key = (call.account, "" if call.service in ("route53", "iam") else call.region, bucket.name)
+        key = (
+            call.account,
+            "" if call.service in ("route53", "iam") else call.region,
+            bucket.name,
+        )
         level = self._levels.setdefault(key, _Level(burst, now))
-        level.tokens = min(burst, level.tokens + (now - level.at) * bucket.refill * self.scale)
+        level.tokens = min(
+            burst, level.tokens + (now - level.at) * bucket.refill * self.scale
+        )
         level.at = now
         return level

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
+from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
@@ -81,7 +82,9 @@ class Identified:
     service: str
     action: str
     model: ServiceModel
-    operation: OperationModel | None  # None: an action that botocore's model does not have
+    operation: (
+        OperationModel | None
+    )  # None: an action that botocore's model does not have
     protocol: str
     parameters: Mapping[str, Any]
 
@@ -109,8 +112,10 @@ def identify(request: HttpRequest, service: str) -> Identified:
         service = "elb"
     try:
         model = get_service_model(service)
-    except Exception as error:  # botocore raises several kinds for a name it does not know
-        raise AwsFailure("SandboxNotImplemented", f"unknown service {service!r}", status=501) from error
+    except UnknownServiceError as error:
+        raise AwsFailure(
+            "SandboxNotImplemented", f"unknown service {service!r}", status=501
+        ) from error
     protocol = determine_request_protocol(model, request.headers.get("content-type"))
     uri_parameters: dict[str, Any] = {}
     if target := request.headers.get("x-amz-target"):
@@ -123,11 +128,13 @@ def identify(request: HttpRequest, service: str) -> Identified:
         operation = model.operation_model(action)
     except OperationNotFoundError:
         return Identified(service, action, model, None, protocol, {})
+    readable: Any = form, request.headers  # the parsers only read them as mappings
+    values, headers = readable
     parsed = PROTOCOL_PARSERS[protocol](operation).parse(
         {
             "method": request.method,
-            "values": form,
-            "headers": request.headers,
+            "values": values,
+            "headers": headers,
             "body": request.body,
             "url_path": unquote(request.path),
             "url_params": uri_parameters,
@@ -136,7 +143,9 @@ def identify(request: HttpRequest, service: str) -> Identified:
     return Identified(service, action, model, operation, protocol, parsed)
 
 
-def success(call: Identified, result: Mapping[str, Any] | None, request_id: str) -> HttpAnswer:
+def success(
+    call: Identified, result: Mapping[str, Any] | None, request_id: str
+) -> HttpAnswer:
     """Serialise a result by the action's output shape."""
     if call.operation is None:
         raise ValueError(f"{call.service}.{call.action} has no model to serialise with")
@@ -161,20 +170,26 @@ def failure(protocol: str, error: AwsFailure, request_id: str) -> HttpAnswer:
         body = json.dumps({"__type": error.code, "message": error.message})
         return HttpAnswer(error.status, body.encode(), headers)
     headers["Content-Type"] = "text/xml"
-    details = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    details = (
+        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    )
     if protocol == "ec2":
         body = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
         fault = "Sender" if error.status < 500 else "Receiver"
         body = f"<ErrorResponse><Error><Type>{fault}</Type>{details}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-    return HttpAnswer(error.status, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), headers)
+    return HttpAnswer(
+        error.status,
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(),
+        headers,
+    )
 
 
 def protocol_of(service: str) -> str:
     """The wire protocol of a service; `query` for one that is not known."""
     try:
         return str(get_service_model(service).protocol)
-    except Exception:  # botocore raises several kinds for a name it does not know
+    except UnknownServiceError:
         return "query"
 
 
@@ -184,7 +199,9 @@ def _no_form() -> Mapping[str, str]:
 
 
 def _form(request: HttpRequest) -> Mapping[str, str]:
-    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    if request.headers.get("content-type", "").startswith(
+        "application/x-www-form-urlencoded"
+    ):
         return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     if request.query:
         return dict(parse_qsl(request.query, keep_blank_values=True))

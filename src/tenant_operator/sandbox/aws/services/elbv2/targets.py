@@ -1,0 +1,250 @@
+"""Targets: registered, checked, drained. States are worked out when asked for, so that no timer runs per target.
+
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html#target-health-states
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.failures import AwsFailure
+from tenant_operator.sandbox.aws.services.elbv2.quotas import (
+    TARGETS_PER_GROUP,
+    TARGETS_PER_LOAD_BALANCER,
+)
+from tenant_operator.sandbox.aws.services.elbv2.state import (
+    ElbState,
+    LoadBalancer,
+    Target,
+    TargetGroup,
+)
+from tenant_operator.sandbox.aws.simulation import Simulation
+
+_DESCRIPTIONS = {
+    "Elb.RegistrationInProgress": "Target registration is in progress",
+    "Elb.InitialHealthChecking": "Initial health checks in progress",
+    "Target.DeregistrationInProgress": "Target deregistration is in progress",
+    "Target.NotInUse": "Target group is not configured to receive traffic from the load balancer",
+    "Target.NotRegistered": "Target is not registered to the target group",
+    "Target.ResponseCodeMismatch": "Health checks failed with these codes: [503]",
+    "Target.Timeout": "Request timed out",
+    "Target.FailedHealthChecks": "Health checks failed",
+}
+_PRIVATE = tuple(
+    IPv4Network(cidr)
+    for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+
+def install(sim: Simulation) -> None:
+    """Answer the calls about targets, and the control route that makes one sick."""
+
+    def state(call: Call) -> ElbState:
+        return sim.state(ElbState, call.account, call.region)
+
+    @sim.handles("elbv2", "RegisterTargets")
+    def register_targets(call: Call) -> None:
+        group = state(call).target_group(call.parameters["TargetGroupArn"])
+        wanted = [
+            (given["Id"], given.get("Port", group.settings["Port"]))
+            for given in call.parameters["Targets"]
+        ]
+        for target_id, _ in wanted:
+            _check_address(call, group, target_id)
+        _check_room(
+            sim, state(call), group, len(set(wanted) - group.targets.keys()), call
+        )
+        for target_id, port in wanted:
+            register(sim, group, target_id, port, "")
+
+    @sim.handles("elbv2", "DeregisterTargets")
+    def deregister_targets(call: Call) -> None:
+        group = state(call).target_group(call.parameters["TargetGroupArn"])
+        for given in call.parameters["Targets"]:
+            for key in list(group.targets):
+                if key[0] == given["Id"] and given.get("Port") in (None, key[1]):
+                    deregister(sim, group, *key)
+
+    @sim.handles("elbv2", "DescribeTargetHealth")
+    def describe_target_health(call: Call) -> Mapping[str, Any]:
+        group = state(call).target_group(call.parameters["TargetGroupArn"])
+        asked = call.parameters.get("Targets")
+        if not asked:
+            return {
+                "TargetHealthDescriptions": [
+                    _described(sim, group, target) for target in living(sim, group)
+                ]
+            }
+        shown = []
+        for given in asked:
+            key = (given["Id"], given.get("Port", group.settings["Port"]))
+            target = group.targets.get(key) or Target(
+                *key, "", 0.0, reason="Target.NotRegistered"
+            )
+            shown.append(_described(sim, group, target))
+        return {"TargetHealthDescriptions": shown}
+
+    @sim.controls("POST", "elbv2/target")
+    def set_target_health(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """{"target_group_arn": …, "id": …, "answers": false}: its health check fails (or passes again)."""
+        arn = str(body["target_group_arn"])
+        _, _, _, region, account, _ = arn.split(":", 5)
+        group = sim.state(ElbState, account, region).target_groups.get(arn)
+        hit = (
+            [target for target in group.targets.values() if target.id == body["id"]]
+            if group
+            else []
+        )
+        if not hit:
+            raise ValueError(f"no target {body['id']!r} is registered with {arn!r}")
+        for target in hit:
+            set_answers(
+                sim,
+                target,
+                bool(body.get("answers", False)),
+                "Target.ResponseCodeMismatch",
+            )
+        return {"changed": len(hit)}
+
+
+def register(
+    sim: Simulation,
+    group: TargetGroup,
+    target_id: str,
+    port: int,
+    zone: str,
+    answers: bool = True,
+) -> Target:
+    """Register an address, or bring one back that is draining."""
+    existing = group.targets.get((target_id, port))
+    if existing is not None and existing.draining_until is None:
+        return existing
+    target = Target(target_id, port, zone, sim.now(), answers, sim.now())
+    group.targets[(target_id, port)] = target
+    return target
+
+
+def deregister(sim: Simulation, group: TargetGroup, target_id: str, port: int) -> float:
+    """Start to drain a target, or drop it at once if it takes no traffic. Returns the seconds until it is gone."""
+    target = group.targets.get((target_id, port))
+    if target is None:
+        return 0.0
+    if target.draining_until is not None:
+        return max(0.0, target.draining_until - sim.now())
+    if group.load_balancer_arn is None:
+        del group.targets[(target_id, port)]
+        return 0.0
+    delay = (
+        int(group.attributes["deregistration_delay.timeout_seconds"])
+        * sim.durations.draining_factor
+    )
+    target.draining_until = sim.now() + delay
+    return delay
+
+
+def set_answers(sim: Simulation, target: Target, answers: bool, reason: str) -> None:
+    """Make a target's health check pass or fail from now on."""
+    if target.answers != answers:
+        target.answers, target.answers_since = answers, sim.now()
+    target.reason = "" if answers else reason
+
+
+def living(sim: Simulation, group: TargetGroup) -> list[Target]:
+    """All targets that are registered or still draining; those that have drained are forgotten."""
+    now = sim.now()
+    gone = [
+        key
+        for key, t in group.targets.items()
+        if t.draining_until is not None and t.draining_until <= now
+    ]
+    for key in gone:
+        del group.targets[key]
+    return list(group.targets.values())
+
+
+def health(sim: Simulation, group: TargetGroup, target: Target) -> tuple[str, str]:
+    """The state and the reason code of a target."""
+    if target.reason == "Target.NotRegistered":
+        return "unused", target.reason
+    if target.draining_until is not None:
+        return "draining", "Target.DeregistrationInProgress"
+    if group.load_balancer_arn is None:
+        return "unused", "Target.NotInUse"
+    checked_since = max(target.registered_at, group.used_since)
+    settled = sim.now() >= checked_since + sim.durations.target_initial
+    if not target.answers:
+        return (
+            ("unhealthy", target.reason or "Target.FailedHealthChecks")
+            if settled
+            else _INITIAL
+        )
+    if (
+        sim.now()
+        < max(checked_since, target.answers_since) + sim.durations.target_initial
+    ):
+        first = target.answers_since <= checked_since or not settled
+        return _INITIAL if first else ("unhealthy", "Target.FailedHealthChecks")
+    return "healthy", ""
+
+
+_INITIAL = ("initial", "Elb.InitialHealthChecking")
+
+
+def _described(sim: Simulation, group: TargetGroup, target: Target) -> dict[str, Any]:
+    state, reason = health(sim, group, target)
+    shown: dict[str, Any] = {"State": state}
+    if reason:
+        shown["Reason"] = reason
+        shown["Description"] = _DESCRIPTIONS.get(reason, reason)
+    port = group.settings["HealthCheckPort"]
+    described: dict[str, Any] = {
+        "Target": {"Id": target.id, "Port": target.port},
+        "HealthCheckPort": str(target.port) if port == "traffic-port" else port,
+        "TargetHealth": shown,
+    }
+    if target.availability_zone:
+        described["Target"]["AvailabilityZone"] = target.availability_zone
+    return described
+
+
+def _check_address(call: Call, group: TargetGroup, target_id: str) -> None:
+    if group.settings["TargetType"] != "ip":
+        return
+    try:
+        address = IPv4Address(target_id)
+    except ValueError:
+        raise AwsFailure(
+            "ValidationError",
+            f"The IP address '{target_id}' is not a valid IPv4 address",
+        ) from None
+    vpc = ec2_backends[call.account][call.region].vpcs.get(group.settings["VpcId"])
+    in_vpc = vpc is not None and address in IPv4Network(vpc.cidr_block)
+    if not in_vpc and not any(address in network for network in _PRIVATE):
+        message = f"The IP address '{target_id}' is not within a range that can be a target of {group.settings['VpcId']}"
+        raise AwsFailure("ValidationError", message)
+
+
+def _check_room(
+    sim: Simulation, state: ElbState, group: TargetGroup, more: int, call: Call
+) -> None:
+    if len(group.targets) + more > TARGETS_PER_GROUP.of(sim, call):
+        raise AwsFailure(
+            "TooManyTargets",
+            "You've reached the limit on the number of targets per target group",
+        )
+    if group.load_balancer_arn is None:
+        return
+    load_balancer: LoadBalancer = state.load_balancer(group.load_balancer_arn)
+    registered = sum(
+        len(state.target_groups[arn].targets) for arn in load_balancer.target_groups
+    )
+    if registered + more > TARGETS_PER_LOAD_BALANCER.of(sim, call):
+        raise AwsFailure(
+            "TooManyTargets",
+            "You've reached the limit on the number of targets per load balancer",
+        )
