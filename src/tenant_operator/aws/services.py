@@ -113,7 +113,7 @@ async def update_service(
     Raises:
         AwsError: AWS refused the change; NOT_FOUND when the service has gone or is draining.
     """
-    wanted = _changed(_spec(resource), {change.field for change in changes})
+    wanted = changed_parameters(_spec(resource), {change.field for change in changes})
     if wanted:
         answer = await caller(
             "ecs", "update_service", cluster=str(_live_spec(live).cluster), service=live.id, **wanted
@@ -179,7 +179,7 @@ async def _describe(caller: Caller, cluster: str, services: Sequence[str]) -> li
     return [service for answer in answers for service in answer["services"]]
 
 
-def _changed(spec: Service, fields: set[str]) -> dict[str, Any]:
+def changed_parameters(spec: Service, fields: set[str]) -> dict[str, Any]:
     """The parameters of an UpdateService for the fields that differ."""
     everything = "unexpected" in fields
     wanted: dict[str, Any] = {}
@@ -277,6 +277,8 @@ def _unexpected(
 def _state(service: dict[str, Any]) -> ServiceState:
     deployments = service.get("deployments") or ()
     primary: dict[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
+    failed: dict[str, Any] = next((d for d in deployments if d.get("rolloutState") == "FAILED"), {})
+    failed = [deployment for deployment in deployments if deployment.get("rolloutState") == "FAILED"]
     events = service.get("events") or [{}]
     newest = max(events, key=lambda event: str(event.get("createdAt", "")))
     return ServiceState(
@@ -289,6 +291,7 @@ def _state(service: dict[str, Any]) -> ServiceState:
         deployments=len(deployments),
         failed_tasks=int(primary.get("failedTasks", 0)),
         event=newest.get("message", ""),
+        failed_task_definition=failed.get("taskDefinition", ""),
     )
 
 

@@ -64,6 +64,9 @@ class Spec:
     """Base of all resource specs. Frozen, comparable, made only of scalars, tuples, other dataclasses and `Ref`s."""
 
     taggable: ClassVar[bool] = True
+    unexpected: tuple[str, ...] = unordered(default=())
+    """Settings that a person made and this operator never does, in words; always empty in what is desired, so that they
+    show as drift and the writer sets the whole resource right."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -267,9 +270,12 @@ class RedirectToHttps:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Target groups with their weights (0–999); one target group always has the weight 1 or 0."""
+    """Target groups with their weights (0–999), sorted; one target group always has the weight 1 or 0."""
 
     targets: tuple[tuple[Id, int], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(sorted(self.targets, key=repr)))
 
     def weights(self) -> dict[Id, int]:
         """The weights by target group."""
@@ -403,6 +409,8 @@ class ServiceState:
     failed_tasks: int
     event: str
     """The newest service event's message."""
+    failed_task_definition: str = ""
+    """ARN of the task definition of a deployment that failed, while ECS still shows it."""
 
 
 # --- DNS ---------------------------------------------------------------------------------------------------------------

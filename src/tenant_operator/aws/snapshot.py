@@ -1,0 +1,415 @@
+"""What exists in one account and Region, as far as it concerns this installation: read in pages, shared by all.
+
+A reading is made once for everybody who needs it at the same time (single flight) and stays good until it is older than
+the asker allows. Our own writes are patched in, so that a tenant's edit costs its own writes and no walk over its
+siblings. AWS may show a write late: for a while our own write outranks a reading that does not show it yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from tenant_operator.aws import compute, dns, endpoints, identity, load_balancing, logs, network, rules
+from tenant_operator.aws.caller import Caller
+from tenant_operator.aws.limits import CREATION_VISIBLE_SECONDS, SERVICE_READERS, UPDATE_VISIBLE_SECONDS
+from tenant_operator.desired import tags
+from tenant_operator.desired.resources import (
+    Address,
+    Cluster,
+    ElasticIp,
+    InternetGateway,
+    Listener,
+    ListenerRule,
+    Live,
+    LoadBalancer,
+    LogGroup,
+    NatGateway,
+    Record,
+    Role,
+    RouteTable,
+    SecurityGroup,
+    Service,
+    ServiceLinkedRole,
+    Subnet,
+    TargetGroup,
+    Vpc,
+    VpcEndpoint,
+)
+
+Reader = Callable[[], Awaitable[Mapping[Address, Live]]]
+
+
+class Family(StrEnum):
+    """What is read together."""
+
+    NETWORK = "network"
+    ENDPOINTS = "endpoints"
+    LOAD_BALANCING = "load balancing"
+    RULES = "rules"
+    CLUSTERS = "clusters"
+    SERVICES = "services"
+
+
+SWEPT = tuple(Family)
+
+TYPES_OF: Mapping[Family, frozenset[str]] = {
+    Family.NETWORK: frozenset(
+        kind.__name__
+        for kind in (Vpc, Subnet, InternetGateway, ElasticIp, NatGateway, RouteTable, SecurityGroup)
+    ),
+    Family.ENDPOINTS: frozenset({VpcEndpoint.__name__}),
+    Family.LOAD_BALANCING: frozenset(kind.__name__ for kind in (LoadBalancer, Listener, TargetGroup)),
+    Family.RULES: frozenset({ListenerRule.__name__}),
+    Family.CLUSTERS: frozenset({Cluster.__name__}),
+    Family.SERVICES: frozenset({Service.__name__}),
+}
+FAMILY_OF = {kind: family for family, kinds in TYPES_OF.items() for kind in kinds}
+
+
+@dataclass
+class _Reading:
+    """One thing that is read as a whole: when it last was, and who is reading it now."""
+
+    started: float = float("-inf")
+    finished: float = float("-inf")
+    flight: asyncio.Task[None] | None = None
+    flight_started: float = float("-inf")
+
+
+@dataclass
+class View:
+    """One account and Region (or one hosted zone's account): everything of ours that was read there.
+
+    Not thread-safe: it belongs to the event loop.
+    """
+
+    installation: str
+    clock: Callable[[], float] = time.monotonic
+    lives: dict[Address, Live] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._index: defaultdict[tuple[str, str], set[Address]] = defaultdict(set)
+        self._groups: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._readings: defaultdict[str, _Reading] = defaultdict(_Reading)
+        self._written: dict[Address, tuple[float, Live | None]] = {}
+        self._created: dict[Address, float] = {}
+        self._seen: dict[Address, float] = {}
+        self._members: defaultdict[str, set[Address]] = defaultdict(set)
+
+    # --- looking -------------------------------------------------------------------------------------------------------
+
+    def world(self, infra_group: str, tenant: str = "", also: Iterable[Address] = ()) -> dict[Address, Live]:
+        """What a group has (tenants' things apart), what one tenant has in it, and whatever is at other addresses."""
+        found = set(self._index[(infra_group, "")])
+        if tenant:
+            found |= self._index[(infra_group, tenant)]
+        found.update(address for address in also if address in self.lives)
+        return {address: self.lives[address] for address in found}
+
+    def of_tenant(self, infra_group: str, tenant: str) -> dict[Address, Live]:
+        """What one tenant has in a group."""
+        return {address: self.lives[address] for address in self._index[(infra_group, tenant)]}
+
+    def groups_of(self, tier: str, tenant: str) -> set[str]:
+        """The infra groups in which a tenant of a tier has anything."""
+        return {group for group in self._groups[(tier, tenant)] if self._index[(group, tenant)]}
+
+    def tenants_in(self, infra_group: str) -> set[str]:
+        """The ids of the tenants that have anything in a group."""
+        return {tenant for (group, tenant), found in self._index.items() if group == infra_group and tenant and found}
+
+    def of_type(self, kind: str) -> list[Live]:
+        """Everything of one type."""
+        return [live for address, live in self.lives.items() if address.type == kind]
+
+    def rules_of(self, listener: str) -> list[Live]:
+        """Every rule of a listener, somebody else's too: their priorities are taken."""
+        return [self.lives[address] for address in self._members[f"rules of {listener}"]]
+
+    def listeners_with(self, arn: str) -> list[Live]:
+        """The listener with this ARN, as a list of one or none."""
+        return [live for live in self.of_type(Listener.__name__) if live.id == arn]
+
+    def read_since(self, address: Address) -> bool:
+        """Whether a reading that began after our last write of it has shown the resource."""
+        written = self._written.get(address)
+        return written is None or self._seen.get(address, float("-inf")) > written[0]
+
+    def made_here(self, address: Address) -> bool:
+        """Whether this process made the resource, and not long ago."""
+        return address in self._created
+
+    def since_written(self, address: Address) -> float:
+        """Seconds since our last write of it; infinite where there was none."""
+        written = self._written.get(address)
+        return float("inf") if written is None else self.clock() - written[0]
+
+    def age(self, name: str) -> float:
+        """Seconds since the start of the last finished reading; infinite where there was none."""
+        return self.clock() - self._readings[name].started
+
+    # --- our own writes ------------------------------------------------------------------------------------------------
+
+    def put(self, live: Live) -> None:
+        """Take in what we have just written."""
+        self._written[live.address] = (self.clock(), live)
+        if live.address not in self.lives:
+            self._created[live.address] = self.clock()
+        self._set(live)
+
+    def remove(self, address: Address) -> None:
+        """Take in that we have just deleted it."""
+        self._written[address] = (self.clock(), None)
+        self._created.pop(address, None)
+        self._unset(address)
+
+    def forget(self, name: str) -> None:
+        """Make the next asker read again: what we knew has turned out wrong."""
+        self._readings[name].started = float("-inf")
+
+    def forget_rules(self) -> None:
+        """The same for the rules of every listener."""
+        for name in self._readings:
+            if name.startswith("rules of "):
+                self.forget(name)
+
+    def forget_reading_of(self, live: Live) -> None:
+        """The same for the reading that showed a resource."""
+        self.forget(_shelf_of(live))
+
+    def forget_all(self) -> None:
+        """The same for everything."""
+        for reading in self._readings.values():
+            reading.started = float("-inf")
+
+    def annotate(self, address: Address, **attributes: object) -> None:
+        """Add to a live resource's attributes without calling it a write."""
+        live = self.lives.get(address)
+        if live is not None:
+            self.lives[address] = replace(live, attributes={**live.attributes, **attributes})
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    async def load(self, caller: Caller, *families: Family, max_age: float) -> None:
+        """Make sure that every family was read at most `max_age` seconds ago.
+
+        Raises:
+            AwsError: a reading failed; what was known before stays.
+        """
+        order = [family for family in Family if family in families]
+        first = [family for family in order if family not in (Family.RULES, Family.SERVICES)]
+        await _all(self.refresh(family.value, max_age, self._reader(caller, family)) for family in first)
+        if Family.RULES in order:
+            await self.load_rules(caller, self._listeners(), max_age=max_age)
+        if Family.SERVICES in order:
+            await self.load_services(caller, self._clusters(), max_age=max_age)
+
+    async def load_rules(self, caller: Caller, listeners: Iterable[Live], *, max_age: float) -> None:
+        """The rules of some listeners, each listener for itself."""
+        await _all(
+            self.refresh(f"rules of {listener.id}", max_age, self._rules_reader(caller, listener))
+            for listener in listeners
+        )
+
+    async def load_services(self, caller: Caller, clusters: Iterable[Live], *, max_age: float) -> None:
+        """The services of some clusters, each cluster for itself, a few at a time."""
+        gate = asyncio.Semaphore(SERVICE_READERS)
+
+        async def one(cluster: Live) -> None:
+            async with gate:
+                name = f"services of {cluster.id}"
+                await self.refresh(name, max_age, self._services_reader(caller, cluster))
+
+        await _all(one(cluster) for cluster in clusters)
+
+    async def load_identity(
+        self, caller: Caller, roles: tuple[str, ...], groups: tuple[str, ...], *, max_age: float
+    ) -> None:
+        """Named roles and log groups; they are few, and only cells ask for them."""
+
+        async def read() -> Mapping[Address, Live]:
+            found = await asyncio.gather(
+                identity.read_roles(caller, roles), logs.read_log_groups(caller, groups)
+            )
+            return {**found[0], **found[1]}
+
+        await self.refresh(f"identity {' '.join((*roles, *groups))}", max_age, read, (*roles, *groups))
+
+    async def load_records(self, caller: Caller, zone: str, endpoint: str, *, max_age: float) -> None:
+        """The records of a tier's name and of every name below it."""
+
+        async def read() -> Mapping[Address, Live]:
+            return await dns.read_records(caller, zone, endpoint)
+
+        await self.refresh(f"records of {zone} {endpoint}", max_age, read, (zone, endpoint))
+
+    async def refresh(self, name: str, max_age: float, reader: Reader, scope: tuple[str, ...] = ()) -> None:
+        """Read `name` unless that was done less than `max_age` seconds ago; askers at the same time share one reading.
+
+        With `max_age` 0 a reading that is under way counts only if it began after the call.
+        """
+        reading = self._readings[name]
+        if self.clock() - reading.started < max_age:
+            return
+        if reading.flight is not None and not reading.flight.done():
+            if self.clock() - reading.flight_started < max_age:
+                await asyncio.shield(reading.flight)
+                return
+            await asyncio.wait([reading.flight])
+            if reading.flight.done() and self.clock() - reading.started < max_age:
+                return
+        if reading.flight is None or reading.flight.done():
+            reading.flight_started = self.clock()
+            reading.flight = asyncio.ensure_future(self._read(name, reading, reader, scope))
+        await asyncio.shield(reading.flight)
+
+    async def _read(self, name: str, reading: _Reading, reader: Reader, scope: tuple[str, ...]) -> None:
+        started = self.clock()
+        found = await reader()
+        self._take_in(name, found, started, scope)
+        reading.started, reading.finished = started, self.clock()
+
+    def _take_in(self, name: str, found: Mapping[Address, Live], started: float, scope: tuple[str, ...]) -> None:
+        now = self.clock()
+        known = {address for address in self._members[_shelf(name)] if _covers(address, scope)}
+        for address, live in found.items():
+            written = self._written.get(address)
+            if written is not None and self._outranks(written, live, started, now):
+                continue
+            self._seen[address] = started
+            self._set(_with_kept_attributes(live, self.lives.get(address)))
+        for address in known - set(found):
+            created = self._created.get(address, float("-inf"))
+            if now - created > CREATION_VISIBLE_SECONDS and not self._written_since(address, started):
+                self._unset(address)
+                self._written.pop(address, None)
+                self._created.pop(address, None)
+
+    def _written_since(self, address: Address, started: float) -> bool:
+        written = self._written.get(address)
+        return written is not None and written[0] > started
+
+    @staticmethod
+    def _outranks(written: tuple[float, Live | None], live: Live, started: float, now: float) -> bool:
+        """Whether our own write counts for more than a reading: it came later, or AWS may not show it yet."""
+        at, ours = written
+        if at > started:
+            return True
+        if ours is None:
+            return now - at < CREATION_VISIBLE_SECONDS and live.address.type != Service.__name__
+        return now - at < UPDATE_VISIBLE_SECONDS and live.spec != ours.spec and live.id == ours.id
+
+    def _reader(self, caller: Caller, family: Family) -> Reader:
+        readers = {
+            Family.NETWORK: network.read_network,
+            Family.ENDPOINTS: endpoints.read_endpoints,
+            Family.LOAD_BALANCING: load_balancing.read_load_balancing,
+            Family.CLUSTERS: compute.read_clusters,
+        }
+        return lambda: readers[family](caller, self.installation)
+
+    def _rules_reader(self, caller: Caller, listener: Live) -> Reader:
+        async def read() -> Mapping[Address, Live]:
+            return await rules.read_rules(caller, self.installation, listener, {})
+
+        return read
+
+    def _services_reader(self, caller: Caller, cluster: Live) -> Reader:
+        async def read() -> Mapping[Address, Live]:
+            return await compute.read_services(caller, cluster, sorted(self._service_names(cluster)))
+
+        return read
+
+    def _service_names(self, cluster: Live) -> set[str]:
+        """The names that the services of a cluster can have: those of its slot's target groups, and what is known."""
+        place = (cluster.tags.get(tags.INFRA_GROUP, ""), cluster.tags.get(tags.TENANT, ""))
+        slot = cluster.tags.get(tags.COMPONENT, "").rpartition("-")[2]
+        names = set()
+        for address in self._index[place]:
+            live = self.lives[address]
+            if address.type == TargetGroup.__name__ and live.tags.get(tags.COMPONENT) == f"target-group-{slot}":
+                names.add(address.name)
+            elif address.type == Service.__name__ and address.name.startswith(f"{cluster.address.name}/"):
+                names.add(address.name.partition("/")[2])
+        return names
+
+    def _listeners(self) -> list[Live]:
+        return [live for live in self.of_type(Listener.__name__) if live.tags.get(tags.COMPONENT) == "listener"]
+
+    def _clusters(self) -> list[Live]:
+        return [live for live in self.of_type(Cluster.__name__) if tags.is_ours(live.tags, self.installation)]
+
+    # --- the indexes ---------------------------------------------------------------------------------------------------
+
+    def _set(self, live: Live) -> None:
+        self._unindex(live.address)
+        self.lives[live.address] = live
+        self._members[_shelf_of(live)].add(live.address)
+        group, tenant = _place(live)
+        if group:
+            self._index[(group, tenant)].add(live.address)
+            if tenant:
+                self._groups[(live.tags.get(tags.TIER, ""), tenant)].add(group)
+
+    def _unset(self, address: Address) -> None:
+        self._unindex(address)
+        self.lives.pop(address, None)
+
+    def _unindex(self, address: Address) -> None:
+        old = self.lives.get(address)
+        if old is not None:
+            self._index[_place(old)].discard(address)
+            self._members[_shelf_of(old)].discard(address)
+
+
+def _shelf(reading: str) -> str:
+    """Where the results of a reading are kept together; readings of identity and of records have a scope besides."""
+    return reading.partition(" ")[0] if reading.startswith(("identity ", "records ")) else reading
+
+
+def _shelf_of(live: Live) -> str:
+    spec = live.spec
+    if isinstance(spec, ListenerRule):
+        return f"rules of {spec.listener}"
+    if isinstance(spec, Service):
+        return f"services of {spec.cluster}"
+    if isinstance(spec, Record):
+        return "records"
+    family = FAMILY_OF.get(live.address.type)
+    return "identity" if family is None else family.value
+
+
+def _covers(address: Address, scope: tuple[str, ...]) -> bool:
+    """Whether a reading with this scope would have found the resource: names, or a zone and the name at its top."""
+    if not scope:
+        return True
+    if address.type != Record.__name__:
+        return address.name in scope
+    zone, endpoint = scope
+    record = address.name.removeprefix(f"{zone}/").partition("/")[0]
+    return address.name.startswith(f"{zone}/") and (record == endpoint or record.endswith("." + endpoint))
+
+
+def _place(live: Live) -> tuple[str, str]:
+    return live.tags.get(tags.INFRA_GROUP, ""), live.tags.get(tags.TENANT, "")
+
+
+def _with_kept_attributes(live: Live, old: Live | None) -> Live:
+    """What only we know of a resource (attributes whose names begin with `known_`) survives a reading."""
+    if old is None or old.id != live.id:
+        return live
+    kept = {name: value for name, value in old.attributes.items() if name.startswith("known_")}
+    return replace(live, attributes={**kept, **live.attributes}) if kept else live
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """Wait for everything, then raise the first error: the readings that worked are kept."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

@@ -1,0 +1,236 @@
+"""The custom resources as last seen, by kind and key, with the few reverse indexes that waking needs.
+
+The engine fills it from watch events. It is read by reconcilers and never written by them, but for the status that
+they have just written (`assume_status`), which counts until the watch brings it back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tenant_operator.api import Cell, InfraGroup, Tenant, Tier, parse
+
+Object = Tier | Cell | InfraGroup | Tenant
+
+
+class Kind(StrEnum):
+    """The four kinds, parents first."""
+
+    TIER = "Tier"
+    CELL = "Cell"
+    INFRA_GROUP = "InfraGroup"
+    TENANT = "Tenant"
+
+
+PLURALS: Mapping[Kind, str] = {
+    Kind.TIER: "tiers",
+    Kind.CELL: "cells",
+    Kind.INFRA_GROUP: "infragroups",
+    Kind.TENANT: "tenants",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """One custom resource: kind, namespace (empty for the cluster-scoped kinds) and name."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.namespace + '/' if self.namespace else ''}{self.name}"
+
+
+def key_of(body: Mapping[str, Any]) -> Key:
+    """The key of an object as Kubernetes shows it."""
+    metadata = body["metadata"]
+    return Key(Kind(body["kind"]), metadata.get("namespace") or "", metadata["name"])
+
+
+def tier_key(name: str) -> Key:
+    """The key of a tier."""
+    return Key(Kind.TIER, "", name)
+
+
+def cell_key(name: str) -> Key:
+    """The key of a cell."""
+    return Key(Kind.CELL, "", name)
+
+
+def group_key(name: str) -> Key:
+    """The key of an infra group."""
+    return Key(Kind.INFRA_GROUP, "", name)
+
+
+class Cache:
+    """All custom resources, and what belongs to what."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Key, Object] = {}
+        self._status: dict[Key, dict[str, Any]] = {}
+        self._first_status: dict[Key, dict[str, Any]] = {}
+        self._cells_of: defaultdict[str, set[Key]] = defaultdict(set)
+        self._groups_of: defaultdict[str, set[Key]] = defaultdict(set)
+        self._tenants_of: defaultdict[str, set[Key]] = defaultdict(set)
+        self._tenants_by_id: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._namespaces: dict[str, Mapping[str, str]] = {}
+
+    # --- filling -------------------------------------------------------------------------------------------------------
+
+    def put(self, body: Mapping[str, Any]) -> tuple[Key, Object | None]:
+        """Take in an object; returns its key and what was known of it before."""
+        key = key_of(body)
+        new = parse(body)
+        old = self._objects.get(key)
+        self._unindex(key)
+        self._objects[key] = new
+        if old is None or old.metadata.uid != new.metadata.uid:
+            self._status[key] = self._first_status[key] = dict(body.get("status") or {})
+        self._index(key, new)
+        return key, old
+
+    def remove(self, key: Key) -> Object | None:
+        """Forget an object that is gone."""
+        self._unindex(key)
+        self._status.pop(key, None)
+        self._first_status.pop(key, None)
+        return self._objects.pop(key, None)
+
+    def assume_status(self, key: Key, status: dict[str, Any]) -> None:
+        """Take in the status that we have just written."""
+        if key in self._objects:
+            self._status[key] = status
+
+    # --- looking -------------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def keys(self) -> list[Key]:
+        """The keys of all objects."""
+        return list(self._objects)
+
+    def get(self, key: Key) -> Object | None:
+        """The object, or None."""
+        return self._objects.get(key)
+
+    def tier(self, name: str) -> Tier | None:
+        """A tier by name."""
+        found = self._objects.get(tier_key(name))
+        return found if isinstance(found, Tier) else None
+
+    def cell(self, name: str) -> Cell | None:
+        """A cell by name."""
+        found = self._objects.get(cell_key(name))
+        return found if isinstance(found, Cell) else None
+
+    def infra_group(self, name: str) -> InfraGroup | None:
+        """An infra group by name."""
+        found = self._objects.get(group_key(name))
+        return found if isinstance(found, InfraGroup) else None
+
+    def status(self, key: Key) -> Mapping[str, Any]:
+        """The status as last worked out by this process, or as first seen."""
+        return self._status.get(key, {})
+
+    def shown_status(self, key: Key) -> Mapping[str, Any]:
+        """The status as it was when the object was first seen."""
+        return self._first_status.get(key, {})
+
+    def condition(self, key: Key, type_: str) -> Mapping[str, Any]:
+        """One condition of an object's status; empty where there is none."""
+        for condition in self.status(key).get("conditions") or ():
+            if condition.get("type") == type_:
+                return dict(condition)
+        return {}
+
+    def is_true(self, key: Key, type_: str) -> bool:
+        """Whether a condition is True."""
+        return self.condition(key, type_).get("status") == "True"
+
+    def cells_of(self, tier: str) -> list[Cell]:
+        """A tier's cells, by name."""
+        return [obj for obj in self._sorted(self._cells_of[tier]) if isinstance(obj, Cell)]
+
+    def groups_of_cell(self, cell: str) -> list[InfraGroup]:
+        """A cell's infra groups, by name."""
+        return [obj for obj in self._sorted(self._groups_of[cell]) if isinstance(obj, InfraGroup)]
+
+    def groups_of_tier(self, tier: str) -> list[InfraGroup]:
+        """A tier's infra groups, by name."""
+        found = [group for cell in self.cells_of(tier) for group in self.groups_of_cell(cell.metadata.name)]
+        return sorted(found, key=lambda group: group.metadata.name)
+
+    def tenants_of(self, tier: str) -> list[Tenant]:
+        """A tier's tenants, by namespace and name."""
+        return [obj for obj in self._sorted(self._tenants_of[tier]) if isinstance(obj, Tenant)]
+
+    def tenants_with_id(self, tier: str, tenant: str) -> list[Tenant]:
+        """The tenants of a tier that claim an id."""
+        return [obj for obj in self._sorted(self._tenants_by_id[(tier, tenant)]) if isinstance(obj, Tenant)]
+
+    def tier_name_of(self, key: Key) -> str:
+        """The name of the tier that an object belongs to; empty where a parent is not known."""
+        found = self._objects.get(key)
+        if isinstance(found, Tier):
+            return found.metadata.name
+        if isinstance(found, Cell | Tenant):
+            return found.spec.tier_ref.name
+        if isinstance(found, InfraGroup):
+            cell = self.cell(found.spec.cell_ref.name)
+            return "" if cell is None else cell.spec.tier_ref.name
+        return ""
+
+    # --- namespaces ----------------------------------------------------------------------------------------------------
+
+    def put_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Take in a namespace's labels; True when they changed."""
+        changed = self._namespaces.get(name) != labels
+        self._namespaces[name] = dict(labels)
+        return changed
+
+    def remove_namespace(self, name: str) -> None:
+        """Forget a namespace."""
+        self._namespaces.pop(name, None)
+
+    def namespace_labels(self, name: str) -> Mapping[str, str] | None:
+        """A namespace's labels, or None when it is not known."""
+        return self._namespaces.get(name)
+
+    # --- the indexes ---------------------------------------------------------------------------------------------------
+
+    def _sorted(self, keys: set[Key]) -> Iterator[Object]:
+        for key in sorted(keys):
+            yield self._objects[key]
+
+    def _index(self, key: Key, obj: Object) -> None:
+        for index, value in self._entries(obj):
+            index[value].add(key)
+
+    def _unindex(self, key: Key) -> None:
+        old = self._objects.get(key)
+        if old is None:
+            return
+        for index, value in self._entries(old):
+            index[value].discard(key)
+            if not index[value]:
+                del index[value]
+
+    def _entries(self, obj: Object) -> Iterator[tuple[defaultdict[Any, set[Key]], Any]]:
+        if isinstance(obj, Cell):
+            yield self._cells_of, obj.spec.tier_ref.name
+        elif isinstance(obj, InfraGroup):
+            yield self._groups_of, obj.spec.cell_ref.name
+        elif isinstance(obj, Tenant):
+            yield self._tenants_of, obj.spec.tier_ref.name
+            yield self._tenants_by_id, (obj.spec.tier_ref.name, obj.tenant_id)
+
+
+def object_key(obj: Object) -> Key:
+    """The key of a parsed object."""
+    return Key(Kind(type(obj).__name__), obj.metadata.namespace or "", obj.metadata.name)

@@ -1,0 +1,148 @@
+"""A visit to a Cell: its account reached, its quotas read, the tier's roles and log group made there."""
+
+from __future__ import annotations
+
+from tenant_operator.api import Cell, Tier
+from tenant_operator.aws import quotas
+from tenant_operator.aws.errors import AwsError
+from tenant_operator.desired import identity as identities
+from tenant_operator.desired import tags
+from tenant_operator.desired.resources import LogGroup, Resource, Role, ServiceLinkedRole
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.settings import QUOTAS_SECONDS
+from tenant_operator.engine.usage import usage
+from tenant_operator.engine.visit import Visit
+from tenant_operator.plan.diff import plan
+
+
+
+async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
+    """Reach the account, then its identity, then its quotas."""
+    tier = engine.cache.tier(cell.spec.tier_ref.name)
+    groups = engine.cache.groups_of_cell(cell.metadata.name)
+    sums = engine.summary()
+    tenants = {object_key(tenant) for group in groups for tenant in sums.tenants_in(group)}
+    visit.fields["summary"] = {"infraGroups": sums.ready(groups), "tenants": len(tenants)}
+    deleting = bool(cell.metadata.deletion_timestamp)
+    if deleting and groups:
+        visit.has_children(groups)
+        return
+    if deleting and "aws" not in visit.previous:
+        visit.release()
+        return
+    if cell.spec.paused or (tier is not None and tier.spec.paused):
+        visit.pause()
+        return
+    region = tier.spec.region if tier is not None else str(visit.previous.get("aws", {}).get("region", ""))
+    if not region or (tier is None and not deleting):
+        name = cell.spec.tier_ref.name
+        visit.conditions.false("Ready", "TierNotFound", f"there is no Tier {name!r}; create it, or correct tierRef")
+        visit.stall("TierNotFound", f"there is no Tier {name!r}")
+        return
+    try:
+        site = await engine.clouds.site(cell, region)
+    except AwsError as error:
+        visit.fail("AccountReachable", error)
+        visit.fail("Ready", error)
+        return
+    visit.conditions.true("AccountReachable", "Reached", f"account {site.caller.account} answers as {cell.spec.role_arn or 'the operator itself'}")
+    visit.fields["aws"] = {
+        "partition": site.caller.partition,
+        "account": site.caller.account,
+        "region": region,
+        **({"roleArn": cell.spec.role_arn} if cell.spec.role_arn else {}),
+    }
+    if deleting:
+        await _delete(engine, visit, cell, tier, site)
+        return
+    assert tier is not None
+    await _identity(engine, visit, tier, site)
+    await _quotas(engine, visit, tier, cell, site)
+
+
+async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> None:
+    wanted = identities.identity(
+        tier, installation=engine.settings.installation, account=site.caller.account, partition=site.caller.partition
+    )
+    await _load(engine, visit, site, wanted)
+    todo = plan(wanted, site.view.lives, installation=engine.settings.installation)
+    outcome = await engine.clouds.executor(site).apply(todo)
+    visit.repaired(engine.remember(visit.key), wanted, outcome)
+    if outcome.error is not None:
+        visit.fail("Ready", outcome.error)
+    elif not visit.refuse("Ready", todo.refusals):
+        visit.conditions.true("Ready", "Ready", "the account is reached; the tier's roles and log group are there")
+
+
+async def _load(engine: Engine, visit: Visit, site: Site, wanted: list[Resource]) -> None:
+    roles = [r.address.name for r in wanted if r.address.type in (Role.__name__, ServiceLinkedRole.__name__)]
+    groups = [r.address.name for r in wanted if r.address.type == LogGroup.__name__]
+    max_age = 0.0 if visit.forced else engine.settings.sweep_seconds
+    await site.view.load_identity(site.caller, tuple(roles), tuple(groups), max_age=max_age)
+
+
+async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Site) -> None:
+    memory = engine.remember(visit.key)
+    if visit.forced or engine.clock() - memory.get("quotas_at", float("-inf")) > QUOTAS_SECONDS:
+        try:
+            memory["quotas"] = await quotas.read_quotas(site.caller)
+            memory["quotas_at"] = engine.clock()
+        except AwsError as error:
+            visit.conditions.false("QuotasKnown", "NotReadable", error.advice)
+    known = memory.get("quotas")
+    if known is None:
+        visit.look_again(60.0)
+        return
+    used = usage(site.view)
+    visit.fields["quotas"] = [
+        {"code": q.code, "name": q.name, "limit": q.limit, "source": q.source, **({"used": used[q.code]} if q.code in used else {})}
+        for q in known
+    ]
+    visit.conditions.true("QuotasKnown", "Known", f"{len(known)} quotas are known")
+    groups = engine.cache.groups_of_cell(cell.metadata.name)
+    most = tier.spec.limits.infra_groups_per_cell
+    full = [q.code for q in known if used.get(q.code, 0) >= q.limit]
+    if full:
+        visit.conditions.false("CapacityAvailable", "QuotaReached", f"used up in account {site.caller.account}: {', '.join(full)}")
+    elif len(groups) >= most:
+        visit.conditions.false("CapacityAvailable", "Full", f"{len(groups)} of limits.infraGroupsPerCell {most}; add a cell")
+    else:
+        visit.conditions.true("CapacityAvailable", "Available", f"{len(groups)} of {most} infra groups")
+
+
+async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, site: Site) -> None:
+    """The account's identity goes with the last cell of the tier in that account; the log group may stay."""
+    shared = [
+        other
+        for other in engine.cache.cells_of(cell.spec.tier_ref.name)
+        if other.metadata.name != cell.metadata.name and other.spec.account_id == cell.spec.account_id
+    ]
+    if shared or tier is None:
+        visit.release()
+        return
+    wanted = identities.identity(
+        tier, installation=engine.settings.installation, account=site.caller.account, partition=site.caller.partition
+    )
+    await _load(engine, visit, site, wanted)
+    mine = {resource.address for resource in wanted if resource.spec.taggable}
+    removals = [live for address, live in site.view.lives.items() if address in mine]
+    keep = [live for live in removals if live.address.type == LogGroup.__name__ and tier.spec.observability.retain_logs]
+    executor = engine.clouds.executor(site)
+    kept = [_released(resource) for resource in wanted if any(resource.address == live.address for live in keep)]
+    todo = plan(
+        kept,
+        site.view.lives,
+        installation=engine.settings.installation,
+        removals=[live for live in removals if live not in keep],
+    )
+    outcome = await executor.apply(todo)
+    if outcome.error is not None:
+        visit.fail("Ready", outcome.error)
+        return
+    visit.release()
+
+
+def _released(resource: Resource) -> Resource:
+    return Resource(address=resource.address, spec=resource.spec, tags={**resource.tags, tags.RELEASED: "true"})

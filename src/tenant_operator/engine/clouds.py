@@ -1,0 +1,137 @@
+"""The AWS side of the engine: callers, views, lanes and hosted zones, by what the custom resources say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tenant_operator.api import Cell, Tier
+from tenant_operator.aws import dns
+from tenant_operator.aws.accounts import AccountRef, Accounts
+from tenant_operator.aws.budgets import Priority
+from tenant_operator.aws.caller import Caller
+from tenant_operator.aws.snapshot import View
+from tenant_operator.desired.resources import GLOBAL, Address, Live, Record, Resource, lookup_in, resolve
+from tenant_operator.engine.executor import Executor
+from tenant_operator.engine.lanes import Lanes
+from tenant_operator.plan.change import Action, Plan, Verb
+from tenant_operator.plan.diff import plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone:
+    """A tier's hosted zone, found: its account's caller and the view that holds its records."""
+
+    caller: Caller
+    view: View
+    id: str
+    name: str
+    private: bool
+
+    @property
+    def account(self) -> str:
+        """The account that owns the zone, 12 digits."""
+        return self.caller.account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A cell's account in its tier's Region: a verified caller and the view of what is there."""
+
+    caller: Caller
+    view: View
+
+    def at(self, priority: Priority) -> Site:
+        """The same, with calls of another priority."""
+        return Site(caller=self.caller.at(priority), view=self.view)
+
+
+@dataclass
+class Clouds:
+    """Everything that talks to AWS."""
+
+    installation: str
+    accounts: Accounts
+    clock: Callable[[], float] = time.monotonic
+    lanes: Lanes = field(default_factory=Lanes)
+    _views: dict[tuple[str, str], View] = field(default_factory=dict)
+    _zones: dict[tuple[str, ...], tuple[str, str, bool]] = field(default_factory=dict)
+
+    async def site(self, cell: Cell, region: str, priority: Priority = Priority.EDIT) -> Site:
+        """A cell's account, reached and verified.
+
+        Raises:
+            AwsError: the role cannot be assumed, or it is in another account than the spec says.
+        """
+        ref = AccountRef(
+            account_id=cell.spec.account_id, role_arn=cell.spec.role_arn, external_id=cell.spec.external_id
+        )
+        caller = await self.accounts.caller(ref, region, priority)
+        return Site(caller=caller, view=self.view(caller.account, region))
+
+    async def zone(self, tier: Tier, priority: Priority = Priority.EDIT) -> Zone:
+        """A tier's hosted zone.
+
+        Raises:
+            AwsError: its account cannot be reached, or there is no such zone there.
+        """
+        endpoint = tier.spec.endpoint
+        ref = AccountRef(account_id=None, role_arn=endpoint.role_arn, external_id=endpoint.external_id)
+        caller = await self.accounts.caller(ref, tier.spec.region, priority)
+        wanted = endpoint.hosted_zone
+        key = (caller.account, wanted.id or "", wanted.name or "", str(wanted.private))
+        if key not in self._zones:
+            zone_id = wanted.id or await dns.find_zone(caller, wanted.name or "", bool(wanted.private))
+            name, private = await dns.hosted_zone(caller, zone_id)
+            self._zones[key] = (zone_id, name.rstrip(".").lower(), private)
+        zone_id, name, private = self._zones[key]
+        return Zone(caller=caller, view=self.view(caller.account, GLOBAL), id=zone_id, name=name, private=private)
+
+    def forget_zones(self) -> None:
+        """Look hosted zones up anew: one may have been made or replaced."""
+        self._zones.clear()
+
+    def view(self, account: str, region: str) -> View:
+        """What is known of an account and Region."""
+        key = (account, region)
+        if key not in self._views:
+            self._views[key] = View(installation=self.installation, clock=self.clock)
+        return self._views[key]
+
+    def views(self) -> Mapping[tuple[str, str], View]:
+        """All views."""
+        return self._views
+
+    def executor(self, site: Site, definitions: dict[Address, Live] | None = None) -> Executor:
+        """Who carries plans out at a site."""
+        return Executor(caller=site.caller, view=site.view, lanes=self.lanes, definitions=definitions or {})
+
+    async def apply_records(
+        self, zone: Zone, desired: Iterable[Resource], removals: Iterable[Live], world: Mapping[Address, Live]
+    ) -> Plan:
+        """Bring records in line, all of this call in one batch, and wait until Route 53 answers with them everywhere.
+
+        `world` holds what the records refer to (load balancers). Returns the plan that was carried out.
+
+        Raises:
+            AwsError: Route 53 refused.
+        """
+        everything = {**world, **zone.view.lives}
+        todo = plan(desired, everything, installation=self.installation, removals=removals)
+        if todo:
+            changes = [_change(action, everything) for action in todo.actions]
+            for live in await self.lanes.zone(zone.caller, zone.id).submit(changes):
+                zone.view.put(live)
+            for action in todo.actions:
+                if action.verb is Verb.DELETE:
+                    zone.view.remove(action.address)
+        return todo
+
+
+def _change(action: Action, world: Mapping[Address, Live]) -> dns.RecordChange:
+    if action.desired is None:
+        return dns.RecordChange(desired=None, live=action.live)
+    spec = resolve(action.desired.spec, lookup_in(world))
+    assert isinstance(spec, Record)
+    return dns.RecordChange(desired=spec, live=action.live)

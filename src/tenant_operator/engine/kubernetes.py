@@ -1,0 +1,156 @@
+"""Writing to Kubernetes: statuses and Events; and the one-off listing that the start barrier compares with."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import kubernetes
+
+from tenant_operator.api import GROUP, VERSION
+from tenant_operator.engine.cache import PLURALS, Key, Kind
+from tenant_operator.engine.conditions import timestamp
+from tenant_operator.engine.visit import Notice
+
+log = logging.getLogger(__name__)
+
+WRITERS = 8
+"""Writes to the API server at once: enough for hundreds a second, few enough not to meet its fairness limits."""
+TIMEOUT_SECONDS = 15.0
+LIST_CHUNK = 500
+CLUSTER_SCOPED_EVENTS = "default"
+"""The namespace of Events about cluster-scoped objects, as kubectl describe looks for them."""
+
+
+NOT_FOUND, CONFLICT, BAD_REQUEST = 404, 409, 400
+MAX_EVENT_MESSAGE = 1024
+
+
+class Gone(Exception):
+    """The object, or its whole kind, is not there."""
+
+
+class Refused(Exception):
+    """The API server refused a request."""
+
+    def __init__(self, status: int, content: str) -> None:
+        super().__init__(f"HTTP {status}: {content}")
+        self.status = status
+
+
+@dataclass
+class Kubernetes:
+    """A thin asynchronous face on the official client; its calls run in threads of their own."""
+
+    component: str = "tenant-operator"
+    writes: dict[str, int] = field(default_factory=dict)
+    """How many writes there were, by kind of write; for metrics and tests."""
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="kubernetes")
+        self._api = kubernetes.client.ApiClient()
+
+    async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> None:
+        """Merge `patch` into an object's status.
+
+        Raises:
+            Gone: there is no such object any more.
+            Refused: the API server refused.
+        """
+        namespace = f"/namespaces/{key.namespace}" if key.namespace else ""
+        path = f"/apis/{GROUP}/{VERSION}{namespace}/{PLURALS[key.kind]}/{key.name}/status"
+        self._count("status")
+        await self._request("PATCH", path, body={"status": dict(patch)}, content_type="application/merge-patch+json")
+
+    async def post_event(self, key: Key, uid: str, notice: Notice, now: dt.datetime) -> None:
+        """Post an Event about an object. Equal Events within a second are one, and a refusal is only logged."""
+        stamp = timestamp(now)
+        digest = hashlib.sha256(f"{key}{uid}{notice.reason}{notice.message}{stamp}".encode()).hexdigest()[:16]
+        namespace = key.namespace or CLUSTER_SCOPED_EVENTS
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{key.name}.{digest}", "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": key.kind.value,
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": uid,
+            },
+            "type": "Warning" if notice.warning else "Normal",
+            "reason": notice.reason,
+            "message": notice.message[:MAX_EVENT_MESSAGE],
+            "source": {"component": self.component},
+            "reportingComponent": f"{GROUP}/{self.component}",
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }
+        self._count("event")
+        try:
+            await self._request("POST", f"/api/v1/namespaces/{namespace}/events", body=body)
+        except (Refused, Gone) as error:
+            if not isinstance(error, Refused) or error.status != CONFLICT:
+                log.warning("cannot post an Event about %s: %s", key, error)
+
+    async def list_uids(self, kind: Kind) -> set[str]:
+        """The uids of all objects of a kind; only their metadata is read.
+
+        Raises:
+            Gone: the CRD is not installed.
+            Refused: the API server refused.
+        """
+        found: set[str] = set()
+        token = ""
+        while True:
+            query = [("limit", str(LIST_CHUNK)), *([("continue", token)] if token else [])]
+            page = await self._request(
+                "GET",
+                f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}",
+                query=query,
+                accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            )
+            found.update(item["metadata"]["uid"] for item in page.get("items", ()))
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return found
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: list[tuple[str, str]] | None = None,
+        body: object = None,
+        accept: str = "application/json",
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
+        return await loop.run_in_executor(self._pool, self._call, method, path, query or [], headers, body)
+
+    def _call(
+        self, method: str, path: str, query: list[tuple[str, str]], headers: dict[str, str], body: object
+    ) -> dict[str, Any]:
+        request = self._api.param_serialize(
+            method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+        content = response.read()
+        if response.status == NOT_FOUND:
+            raise Gone(path)
+        if response.status >= BAD_REQUEST:
+            raise Refused(response.status, content.decode(errors="replace")[:500])
+        found: dict[str, Any] = json.loads(content)
+        return found
+
+    def _count(self, what: str) -> None:
+        self.writes[what] = self.writes.get(what, 0) + 1

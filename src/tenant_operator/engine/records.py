@@ -1,0 +1,80 @@
+"""When an infra group may have weight in the tier's name: the rule that keeps the stable name honest.
+
+A weighted name knows nothing of tenants, so a load balancer has weight only while it serves every tenant that is Ready
+under that name (Shared). Weight once given is withdrawn only by the user: by `dnsWeight: 0`, or by deleting the group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenant_operator.api import InfraGroup, Tenant, Tier
+from tenant_operator.desired import dns
+from tenant_operator.desired.resources import Address, Live, Record, Resource
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.clouds import Zone
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.summary import named
+
+
+def tier_record(engine: Engine, tier: Tier, group: InfraGroup, zone: Zone, balancer: Address) -> Resource:
+    """The record that gives a group its share of the tier's name."""
+    return dns.weighted_alias(
+        account=zone.account,
+        zone=zone.id,
+        name=tier.spec.endpoint.name.lower(),
+        installation=engine.settings.installation,
+        infra_group=group.metadata.name,
+        weight=max(1, group.spec.dns_weight),
+        load_balancer=balancer,
+    )
+
+
+def group_weight(engine: Engine, group: InfraGroup) -> int:
+    """The weight in force of a group in the tier's name, as its status says; 0 without a record."""
+    return int(engine.cache.status(object_key(group)).get("weight") or 0)
+
+
+def records_of_group(engine: Engine, zone: Zone, group: str) -> list[Live]:
+    """Every record of this installation that leads to a group: the tier's name, and tenants' own."""
+    suffix = f"/{engine.settings.installation}/{group}"
+    return [
+        live for address, live in zone.view.lives.items() if address.type == Record.__name__ and address.name.endswith(suffix)
+    ]
+
+
+def serves(engine: Engine, tenant: Tenant, group: str) -> bool:
+    """Whether a tenant is ready in a group, as its status says."""
+    placement = placement_in(engine.cache.status(object_key(tenant)), group)
+    return bool(placement) and placement.get("ready") is True
+
+
+def placement_in(status: Mapping[str, Any], group: str) -> Mapping[str, Any]:
+    """A tenant's placement in a group, from its status; empty where there is none."""
+    for placement in status.get("placements") or ():
+        if placement.get("infraGroup") == group:
+            return dict(placement)
+    return {}
+
+
+def missing_tenants(engine: Engine, tier: Tier, group: InfraGroup) -> list[Tenant]:
+    """The tenants that are Ready under the tier's name and are not served by a group yet."""
+    name = group.metadata.name
+    return [
+        tenant
+        for tenant in engine.cache.tenants_of(tier.metadata.name)
+        if engine.cache.is_true(object_key(tenant), "Ready")
+        and not tenant.metadata.deletion_timestamp
+        and not serves(engine, tenant, name)
+    ]
+
+
+def why_no_weight(engine: Engine, tier: Tier, group: InfraGroup) -> str:
+    """What keeps a group from getting weight in the tier's name; empty when nothing does."""
+    if tier.mode == "PerTenant":
+        return ""
+    missing = missing_tenants(engine, tier, group)
+    if not missing:
+        return ""
+    return f"waiting until it serves every tenant that is ready; missing: {named(missing)}"

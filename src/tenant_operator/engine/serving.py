@@ -1,0 +1,346 @@
+"""One tenant in one infra group: look, stage, plan, do, look again, until only waiting is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenant_operator.api import InfraGroup, Tenant, Tier
+from tenant_operator.aws import compute, services
+from tenant_operator.aws.errors import AwsError, Category
+from tenant_operator.aws.snapshot import Family
+from tenant_operator.desired import routing, tags
+from tenant_operator.desired.infra_group import GroupDesign
+from tenant_operator.desired.resources import (
+    Address,
+    Cluster,
+    ListenerRule,
+    Live,
+    LoadBalancer,
+    SecurityGroup,
+    Service,
+)
+from tenant_operator.desired.tenancy import Tenancy, tenancy
+from tenant_operator.desired.workload import Workload
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.executor import Outcome
+from tenant_operator.engine.rollouts import may_restart, poll_in
+from tenant_operator.engine.visit import Visit
+from tenant_operator.plan.change import Refusal
+from tenant_operator.plan.diff import plan
+from tenant_operator.plan.serving import SETTLE_SECONDS, Progress, Stage, stage
+
+FAMILIES = (Family.NETWORK, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
+MAX_STAGES = 6
+"""Stages in one visit; a tenant needs three at most, so that more would be a plan that does not converge."""
+
+
+@dataclass
+class Serving:
+    """What came of a tenant's visit in one group."""
+
+    group: InfraGroup
+    site: Site | None = None
+    tenancy: Tenancy | None = None
+    stage: Stage = field(default_factory=Stage)
+    outcome: Outcome = field(default_factory=Outcome)
+    refusals: tuple[Refusal, ...] = ()
+    error: AwsError | None = None
+    not_ready: str = ""
+    """Why the group itself cannot take the tenant yet."""
+    verified: bool = False
+    """Whether the rule was read back after our last write of it."""
+    failure: str = ""
+    """Why tasks fail, in ECS's words."""
+    released: frozenset[str] = frozenset()
+    """Services to which this visit, or an earlier one, gave the present revision."""
+    rolled_back: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether the tenant is served here, as far as its spec goes."""
+        return self.stage.ready and self.verified and self.error is None and not self.outcome.failed
+
+    def world(self) -> dict[Address, Live]:
+        """What there is of the tenant in the group now."""
+        if self.site is None or self.tenancy is None:
+            return {}
+        return self.site.view.of_tenant(self.group.metadata.name, self.tenancy.tenant)
+
+
+async def serve(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload, turn: tuple[InfraGroup, bool]
+) -> Serving:
+    """Bring a tenant as far as it gets in one group; what AWS refuses is in the result."""
+    group, may_release = turn
+    result = Serving(group=group)
+    cell = engine.cache.cell(group.spec.cell_ref.name)
+    if cell is None:
+        result.not_ready = f"cell {group.spec.cell_ref.name} does not exist"
+        return result
+    try:
+        site = result.site = await engine.clouds.site(cell, tier.spec.region)
+        await site.view.load(site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds)
+        design = GroupDesign(
+            tier=tier, cell=cell, group=group, installation=engine.settings.installation, partition=site.caller.partition
+        )
+        wanted = result.tenancy = tenancy(
+            design.site(),
+            tenant=tenant.tenant_id,
+            owner=tags.Owner(
+                kind="Tenant",
+                namespace=tenant.metadata.namespace or "",
+                name=tenant.metadata.name,
+                uid=tenant.metadata.uid,
+            ),
+            workload=workload,
+            route=routing.route(tier, tenant),
+            clusters=tenant.clusters,
+            suspended=tenant.spec.suspended,
+            user_tags=tier.spec.tags,
+        )
+        result.not_ready = _why_not_yet(engine, design, site, wanted, workload)
+        if result.not_ready and not site.view.of_tenant(group.metadata.name, tenant.tenant_id):
+            return result
+        await _converge(engine, visit, result, wanted, site, may_release)
+        await _verify(result, wanted, site)
+    except AwsError as error:
+        result.error = error
+    return result
+
+
+def _why_not_yet(engine: Engine, design: GroupDesign, site: Site, wanted: Tenancy, workload: Workload) -> str:
+    """Why the group cannot take a tenant yet; empty when it can."""
+    group, cell = object_key(design.group), object_key(design.cell)
+    if not engine.cache.is_true(cell, "Ready"):
+        return f"cell {design.cell.metadata.name} is not ready: {engine.cache.condition(cell, 'Ready').get('message', 'not visited yet')}"
+    for type_ in ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady"):
+        if not engine.cache.is_true(group, type_):
+            said = engine.cache.condition(group, type_)
+            return f"infra group {design.name} is not ready ({type_}): {said.get('message', 'not visited yet')}"
+    world = site.view.world(design.name)
+    if wanted.site.listener not in world or not any(isinstance(live.spec, LoadBalancer) for live in world.values()):
+        return f"the load balancer of infra group {design.name} is not there"
+    for live in world.values():
+        if isinstance(live.spec, SecurityGroup) and live.tags.get(tags.COMPONENT) == "sg-tasks":
+            if workload.port not in {rule.from_port for rule in live.spec.ingress}:
+                engine.queue.add(group)
+                return f"port {workload.port} is being opened in infra group {design.name}"
+    return ""
+
+
+async def _converge(
+    engine: Engine, visit: Visit, result: Serving, wanted: Tenancy, site: Site, may_release: bool
+) -> None:
+    memory = engine.remember(visit.key)
+    group = result.group.metadata.name
+    executor = engine.clouds.executor(site)
+    health: dict[Address, int] = {}
+    targets: dict[Address, int] = {}
+    await _look_at_services(engine, visit, site, wanted, group)
+    for _ in range(MAX_STAGES):
+        world = await _world(engine, site, wanted, group, executor.definitions)
+        progress = Progress(
+            healthy_targets=health,
+            draining_targets=targets,
+            settled=engine.settled(visit.key, memory.get(("settling", group), ()), SETTLE_SECONDS, group),
+            verify=not _was_ready(visit, group),
+            may_release=may_release,
+            failed_revision=str(visit.previous.get("failedRevision", "")),
+        )
+        result.stage = stage(wanted, world, progress)
+        memory[("settling", group)] = result.stage.settling
+        if result.stage.unknown:
+            for address in sorted(result.stage.unknown):
+                await _read_health(site, world, address, health, targets)
+            continue
+        todo = plan(
+            result.stage.desired, world, installation=engine.settings.installation, removals=result.stage.removals
+        )
+        result.refusals = (*result.stage.refusals, *todo.refusals)
+        if not todo:
+            break
+        outcome = await executor.apply(todo)
+        result.outcome.done += outcome.done
+        result.outcome.failed.update(outcome.failed)
+        result.outcome.held_back += outcome.held_back
+        if outcome.failed or not outcome.done:
+            break
+    visit.repaired(memory, result.stage.desired, result.outcome, scope=group)
+    await _look_at_failures(engine, visit, result, site, wanted)
+    _note_waits(engine, visit, result)
+    _note_releases(memory, result, group)
+
+
+async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Tenancy, group: str) -> None:
+    """The tenant's own services: read anew while they are on their way, as old as a sweep otherwise."""
+    mine = site.view.of_tenant(group, wanted.tenant)
+    clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
+    for cluster in clusters:
+        services_here = [l for l in mine.values() if isinstance(l.spec, Service) and l.spec.cluster == cluster.id]
+        moving = any(_moving(live) for live in services_here)
+        if not services_here and site.view.made_here(cluster.address):
+            continue
+        max_age = 0.0 if moving or visit.forced else engine.settings.sweep_seconds
+        await site.view.load_services(site.caller, [cluster], max_age=max_age)
+
+
+def _moving(live: Live) -> bool:
+    state = live.attributes["state"]
+    spec = live.spec
+    assert isinstance(spec, Service)
+    return (
+        state.status != "ACTIVE"
+        or state.rollout != "COMPLETED"
+        or state.running != spec.desired_count
+        or state.primary_task_definition != spec.task_definition
+    )
+
+
+async def _world(
+    engine: Engine, site: Site, wanted: Tenancy, group: str, definitions: dict[Address, Live]
+) -> dict[Address, Live]:
+    """What the stage looks at: the group's things, the tenant's own, and the task definitions that its services run."""
+    addresses = [r.address for slot in wanted.slots for r in (slot.target_group, slot.cluster, slot.service)]
+    world = site.view.world(group, wanted.tenant, also=addresses)
+    for slot in wanted.slots:
+        address = slot.task_definition.address
+        service = world.get(slot.service.address)
+        if service is not None and isinstance(service.spec, Service):
+            arn = str(service.spec.task_definition)
+            known = definitions.get(address)
+            if known is None or known.id != arn:
+                definitions[address] = await compute.read_task_definition(site.caller, arn, engine.definitions)
+        elif address not in definitions and slot.cluster.address in world and not site.view.made_here(slot.cluster.address):
+            newest = await compute.newest_task_definitions(site.caller, address.name)
+            if newest:
+                definitions[address] = await compute.read_task_definition(site.caller, newest[0], engine.definitions)
+    return {**world, **definitions}
+
+
+async def _read_health(
+    site: Site, world: Mapping[Address, Live], address: Address, health: dict[Address, int], targets: dict[Address, int]
+) -> None:
+    live = world.get(address)
+    if live is None:
+        health[address] = targets[address] = 0
+        return
+    found = await compute.read_target_health(site.caller, live.id)
+    health[address] = found.get("healthy", 0)
+    targets[address] = sum(found.values())
+
+
+def _was_ready(visit: Visit, group: str) -> bool:
+    for placement in visit.previous.get("placements") or ():
+        if placement.get("infraGroup") == group:
+            return bool(placement.get("ready")) and visit.previous.get("observedGeneration") == visit.generation
+    return False
+
+
+async def _verify(result: Serving, wanted: Tenancy, site: Site) -> None:
+    """Read the rule back before anybody is told that it serves."""
+    if not result.stage.programmed:
+        return
+    address = wanted.rule.address
+    if site.view.read_since(address):
+        result.verified = True
+        return
+    rule = site.view.lives.get(address)
+    if rule is None or not result.stage.ready or not isinstance(rule.spec, ListenerRule):
+        return
+    listeners = site.view.listeners_with(str(rule.spec.listener))
+    await site.view.load_rules(site.caller, listeners, max_age=site.view.since_written(address))
+    result.verified = site.view.read_since(address)
+
+
+async def _look_at_failures(engine: Engine, visit: Visit, result: Serving, site: Site, wanted: Tenancy) -> None:
+    """A first release that failed serves nobody: say why in ECS's words, and try again at growing intervals."""
+    memory = engine.remember(visit.key)
+    for address in result.stage.failures:
+        live = site.view.lives.get(address)
+        if live is None:
+            continue
+        result.failure = await compute.failure_detail(site.caller, live)
+        due = may_restart(memory, str(address), wanted.revision, engine.clock())
+        if due > 0:
+            visit.look_again(due)
+            continue
+        site.view.put(await services.restart_service(site.caller, live))
+        visit.look_again(3.0)
+    if result.stage.rolled_back or _rolled_back(memory, result, wanted):
+        result.rolled_back = True
+        if not result.failure:
+            rolled = [live for live in result.world().values() if isinstance(live.spec, Service)]
+            result.failure = await compute.failure_detail(site.caller, rolled[0]) if rolled else ""
+
+
+def _rolled_back(memory: dict[Any, Any], result: Serving, wanted: Tenancy) -> bool:
+    """Whether ECS went back from the revision that we gave it: a service that had it runs another, and has settled."""
+    given = memory.get(("given", result.group.metadata.name, wanted.revision), {})
+    for live in result.world().values():
+        if not isinstance(live.spec, Service):
+            continue
+        arn = given.get(live.address)
+        state = live.attributes["state"]
+        if arn is not None and live.spec.task_definition != arn:
+            return True
+        if arn is not None and state.failed_task_definition == arn and state.running:
+            return True
+    return False
+
+
+def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
+    moving = [wait for wait in result.stage.waits if wait.reason == "RollingOut"]
+    others = [wait for wait in result.stage.waits if wait.reason != "RollingOut"]
+    if moving:
+        visit.look_again(poll_in(engine, visit.key, result.group.metadata.name))
+    else:
+        engine.remember(visit.key).pop(("rollout", result.group.metadata.name), None)
+    visit.wait(others)
+    if result.stage.ready and not result.verified:
+        visit.look_again(1.0)
+    if result.not_ready:
+        visit.look_again(15.0)
+    retryable = [e for e in result.outcome.failed.values() if e.category in (Category.RETRY, Category.CONFLICT)]
+    if retryable:
+        visit.look_again(2.0)
+
+
+def _note_releases(memory: dict[Any, Any], result: Serving, group: str) -> None:
+    """Remember which services were given the present revision, and which groups are not done with it."""
+    assert result.tenancy is not None
+    revision = result.tenancy.revision
+    given = memory.setdefault(("given", group, revision), {})
+    for action in result.outcome.done:
+        if action.address.type == Service.__name__ and any(c.field == "task_definition" for c in action.changes):
+            live = result.world().get(action.address)
+            if live is not None and isinstance(live.spec, Service):
+                given[action.address] = str(live.spec.task_definition)
+    releasing = memory.setdefault("releasing", set())
+    (releasing.add if result.stage.releasing else releasing.discard)(group)
+
+
+async def holds_anything(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
+    """Whether the ownership tags in AWS name a tenant as the owner of anything of its id in its tier."""
+    for cell in engine.cache.cells_of(tier.metadata.name):
+        try:
+            site = await engine.clouds.site(cell, tier.spec.region)
+            await site.view.load(
+                site.caller, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS, max_age=engine.settings.sweep_seconds
+            )
+        except AwsError:
+            if engine.summary().placements_of(tenant):
+                return True
+            continue
+        for group in site.view.groups_of(tier.metadata.name, tenant.tenant_id):
+            for live in site.view.of_tenant(group, tenant.tenant_id).values():
+                owner = tags.owner_of(live.tags)
+                mine = ("Tenant", tenant.metadata.namespace or "", tenant.metadata.name)
+                if owner is not None and owner.key == mine and not tags.is_released(live.tags):
+                    return True
+    return bool(engine.summary().placements_of(tenant))
+
+

@@ -1,0 +1,57 @@
+"""What the operator is told at its start, and every time-span of the engine in one place, each with its reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SWEEP_SECONDS = 300.0
+"""How often everything is compared with AWS, events or not: often enough to trust, far below the read budgets."""
+SWEEP_JITTER = 0.2
+"""A sweep comes up to so much earlier or later, so that many accounts do not sweep together."""
+WORKERS = 256
+"""Keys worked on at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
+STATUS_QUIET_SECONDS = 15.0
+"""While an object is on its way, a status in which only words or counts changed is written at most so often."""
+SUMMARY_DEBOUNCE_SECONDS = 3.0
+"""A parent sums its children up so long after the first change, so that fifty changes are one write."""
+DNS_TTL_SECONDS = 60.0
+"""How long resolvers may keep an alias record's answer after it is gone (Route 53: an alias to a load balancer has 60 s)."""
+ROLLOUT_FIRST_POLL_SECONDS = 1.5
+ROLLOUT_LAST_POLL_SECONDS = 15.0
+"""Waiting for a rollout: the polls start close together and end far apart."""
+IDENTITY_GRACE_SECONDS = 120.0
+"""A new role is not usable everywhere at once; until then "unable to assume role" is no failure."""
+QUOTAS_SECONDS = 3600.0
+"""How long what Service Quotas said stays good: quotas change by a person's request, and its API allows few calls."""
+ENDPOINT_RETRY_SECONDS = 600.0
+"""How long a rejected or failed endpoint is left before it is made anew."""
+FIRST_RELEASE_RETRY_SECONDS = 20.0
+FIRST_RELEASE_RETRY_MAX_SECONDS = 600.0
+"""A first release that failed serves nobody, so it is tried again, at growing intervals, until its cause is gone."""
+
+_INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What `tenant-operator run` was told.
+
+    Raises:
+        ValueError: the installation's id is not one.
+    """
+
+    installation: str
+    operator_namespace: str = "default"
+    sweep_seconds: float = SWEEP_SECONDS
+    drain_seconds: float | None = None
+    """How long a load balancer is left alone after its last record is gone; None: the record's 60 s and the group's
+    clientKeepAliveSeconds. A rehearsal on simulated AWS sets it short."""
+    workers: int = WORKERS
+
+    def __post_init__(self) -> None:
+        if not _INSTALLATION.fullmatch(self.installation):
+            raise ValueError(
+                f"the installation id {self.installation!r} must be 1 to 32 lower-case letters, digits and hyphens, "
+                "such as 'prod-eu'; it is in every tag and every name, and must never change"
+            )

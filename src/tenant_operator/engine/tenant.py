@@ -1,0 +1,183 @@
+"""A visit to a Tenant: accepted, placed, then made true in each of its groups, then named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tenant_operator.api import InfraGroup, Tenant, Tier
+from tenant_operator.aws.errors import AwsError
+from tenant_operator.desired import acceptance, routing, tags
+from tenant_operator.desired import workload as workloads
+from tenant_operator.desired.workload import Workload
+from tenant_operator.engine import tenant_removal
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.infra_group import weighted_groups
+from tenant_operator.engine.serving import Serving, holds_anything, serve
+from tenant_operator.engine.tenant_records import converge_records
+from tenant_operator.engine.tenant_report import report
+from tenant_operator.engine.visit import Notice, Visit
+from tenant_operator.placement.choice import Candidate, Choice, pinned, shared, spread
+
+
+async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
+    """Accept → place → serve in every group → records → report."""
+    visit.fields["tenantId"] = tenant.tenant_id
+    if tenant.metadata.deletion_timestamp:
+        await tenant_removal.remove(engine, visit, tenant)
+        return
+    tier = engine.cache.tier(tenant.spec.tier_ref.name)
+    if tier is None:
+        name = tenant.spec.tier_ref.name
+        refuse(visit, "TierNotFound", f"there is no Tier {name!r}; create it, or correct tierRef")
+        return
+    if tenant.spec.paused or tier.spec.paused:
+        visit.pause()
+        return
+    workload = workloads.merged(tier.spec.workload, tenant.workload)
+    if not await _accept(engine, visit, tier, tenant, workload):
+        return
+    _describe(engine, visit, tier, tenant, workload)
+    choice = place(engine, tier, tenant)
+    if not _placed(engine, visit, choice, tenant):
+        return
+    await _reserve(engine, visit, tier, tenant, choice)
+    groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
+    results = await asyncio.gather(*(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups)))
+    leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
+    await converge_records(engine, visit, tier, tenant, results)
+    report(engine, visit, tier, tenant, workload, results, _required(engine, tier, results), leaving)
+
+
+def refuse(visit: Visit, reason: str, message: str) -> None:
+    """The tenant is not accepted: it keeps what it has, and gets no change."""
+    visit.conditions.keep("Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+    visit.conditions.false("Accepted", reason, message)
+    visit.conditions.false("Ready", reason, message)
+    visit.stall(reason, message)
+    if visit.previous.get("observedGeneration") != visit.generation:
+        visit.notices.append(Notice(reason, message, warning=True))
+
+
+async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload) -> bool:
+    if tier.metadata.deletion_timestamp and not visit.previous.get("placements"):
+        refuse(visit, "TierDeleting", f"tier {tier.metadata.name} is being deleted and takes no new tenants")
+        return False
+    for objection in acceptance.objections(
+        tier,
+        tenant,
+        workload,
+        namespace_labels=engine.cache.namespace_labels(tenant.metadata.namespace or ""),
+        operator_namespace=engine.settings.operator_namespace,
+    ):
+        refuse(visit, objection.reason, objection.message)
+        return False
+    rivals = acceptance.conflicting(tier, tenant, engine.cache.tenants_of(tier.metadata.name))
+    if rivals:
+        holder = await _holder(engine, tier, tenant, rivals)
+        if holder is not tenant:
+            name = f"{holder.metadata.namespace}/{holder.metadata.name}"
+            what = "tenantId" if holder.tenant_id == tenant.tenant_id else "route"
+            refuse(visit, "Conflict", f"tenant {name} holds this {what}; choose another, or delete that tenant first")
+            return False
+    visit.conditions.true("Accepted", "Accepted", "the tier takes this tenant")
+    return True
+
+
+async def _holder(engine: Engine, tier: Tier, tenant: Tenant, rivals: Sequence[Tenant]) -> Tenant:
+    """Who holds: whom the ownership tags in AWS name; then the older; then by name. One that is going holds what it has."""
+    candidates = [tenant, *rivals]
+    there = [rival for rival in candidates if await holds_anything(engine, tier, rival)]
+    if there:
+        return acceptance.holder(there, None)
+    staying = [rival for rival in candidates if not rival.metadata.deletion_timestamp]
+    return acceptance.holder(staying or candidates, None)
+
+
+def _describe(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload) -> None:
+    visit.fields["endpoint"] = routing.url(tier, tenant, engine.cache.groups_of_tier(tier.metadata.name))
+    visit.fields["effective"] = {
+        "image": workload.image,
+        "cpu": workload.cpu,
+        "memory": workload.memory,
+        "replicas": workload.replicas,
+    }
+
+
+def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
+    """The groups that a tenant should live in."""
+    sums = engine.summary()
+    current = sums.placements_of(tenant)
+    weighted = {g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))}
+    candidates = []
+    for group in engine.cache.groups_of_tier(tier.metadata.name):
+        cell = engine.cache.cell(group.spec.cell_ref.name)
+        if cell is None:
+            continue
+        going = bool(group.metadata.deletion_timestamp)
+        candidates.append(
+            Candidate(
+                ledger=sums.ledger(tier, group),
+                cell=cell.metadata.name,
+                schedulable=group.spec.schedulable and cell.spec.schedulable and not cell.metadata.deletion_timestamp,
+                leaving=going and (tier.mode == "PerTenant" or tenant_removal.is_drained(engine, group)),
+                weighted=group.metadata.name in weighted,
+            )
+        )
+    if tier.mode == "Shared":
+        return shared(candidates, current, tenant.clusters)
+    if tenant.pinned_groups:
+        return pinned(candidates, tenant.pinned_groups, current, tenant.clusters)
+    return spread(candidates, tenant.spread, current, tenant.clusters)
+
+
+def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> bool:
+    if not choice.complete:
+        visit.conditions.false("Placed", choice.reason, choice.message)
+        visit.look_again(30.0)
+        if not choice.groups:
+            visit.conditions.keep("ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+            visit.conditions.false("Ready", choice.reason, choice.message)
+            visit.reconciling(choice.reason, choice.message)
+            return False
+        return True
+    visit.conditions.true("Placed", "Placed", f"in {', '.join(choice.groups)}")
+    before = engine.summary().placements_of(tenant)
+    if sorted(before) != list(choice.groups):
+        visit.notices.append(Notice("Placed", f"placed in {', '.join(choice.groups)}"))
+    return True
+
+
+async def _reserve(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, choice: Choice) -> None:
+    """Write the placement down before anything is made there: a restart finds it, and others see the room taken."""
+    known = {p["infraGroup"]: p for p in visit.previous.get("placements") or ()}
+    if set(choice.groups) <= set(known):
+        return
+    placements = [known.get(name) or {"infraGroup": name, "ready": False} for name in choice.groups]
+    visit.fields["placements"] = [*placements, *(p for name, p in known.items() if name not in choice.groups)]
+    if not visit.conditions.get("Ready") or not known:
+        visit.conditions.false("Ready", "Creating", "being made")
+    else:
+        visit.conditions.keep("Ready")
+    visit.conditions.keep("ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+    visit.reconciling("Creating", "being made")
+    await engine.checkpoint(visit, tenant)
+
+
+def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tuple[InfraGroup, bool]]:
+    """The groups, and whose turn it is to take a new release: the first that is not done with it."""
+    memory = engine.remember(visit.key)
+    releasing = memory.get("releasing", set())
+    turn = next((g.metadata.name for g in groups if g.metadata.name in releasing), None)
+    return [(group, turn is None and index == 0 or group.metadata.name == turn) for index, group in enumerate(groups)]
+
+
+def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> list[Serving]:
+    """The groups that decide about Ready: those to which the name leads, or all while it leads nowhere."""
+    if tier.mode == "PerTenant":
+        return list(results)
+    weighted = {g.metadata.name for g in weighted_groups(engine, [result.group for result in results])}
+    return [result for result in results if result.group.metadata.name in weighted] or list(results)
+
+

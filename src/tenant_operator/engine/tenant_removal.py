@@ -1,0 +1,305 @@
+"""Taking a tenant out of groups: out of DNS, drained, then its rule, tasks, service, target groups, clusters."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tenant_operator.api import Cell, InfraGroup, Tenant, Tier
+from tenant_operator.aws import compute
+from tenant_operator.aws.errors import AwsError, Category
+from tenant_operator.aws.snapshot import Family
+from tenant_operator.desired import routing, tags
+from tenant_operator.desired.placed import GroupSite
+from tenant_operator.desired.resources import (
+    Address,
+    Cluster,
+    FixedResponse,
+    Listener,
+    ListenerRule,
+    Live,
+    LoadBalancer,
+    Resource,
+    TaskDefinition,
+)
+from tenant_operator.desired.tenancy import Tenancy
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.conditions import timestamp
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.infra_group_removal import DRAINED, DRAINING, drain_seconds
+from tenant_operator.engine.settings import DNS_TTL_SECONDS
+from tenant_operator.engine.tenant_records import tenant_records
+from tenant_operator.engine.visit import Visit
+from tenant_operator.plan.diff import plan
+from tenant_operator.plan.serving import Progress, leave
+
+FAMILIES = (Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presence:
+    """A group in which a tenant has something."""
+
+    group: str
+    cell: Cell
+    site: Site
+
+
+def is_drained(engine: Engine, group: InfraGroup) -> bool:
+    """Whether an infra group that is going is out of DNS, and nobody is sent there any more."""
+    return engine.cache.condition(object_key(group), "EndpointReady").get("reason") == DRAINED
+
+
+async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
+    """One step of taking a tenant down, or of leaving it behind (`Retain`).
+
+    Raises:
+        AwsError: AWS could not be asked.
+    """
+    tier = engine.cache.tier(tenant.spec.tier_ref.name)
+    if not visit.previous.get("placements") and not visit.previous.get("aws"):
+        if tier is None or not await _any_presence(engine, tier, tenant):
+            visit.release()
+            return
+    if tier is None:
+        visit.conditions.false(
+            "Ready",
+            "TierNotFound",
+            f"Tier {tenant.spec.tier_ref.name!r} is gone, so nothing can be cleaned up; create it again, or let this object go "
+            'with the annotation tenant-operator.dev/orphan: "true"',
+        )
+        visit.look_again(60.0)
+        return
+    present, unreachable = await _presence(engine, tier, tenant)
+    if tenant.spec.deletion_policy == "Retain":
+        await _retain(engine, visit, tier, tenant, present, unreachable)
+        return
+    if not await _out_of_dns(engine, visit, tier, tenant):
+        return
+    errors = list(unreachable)
+    for presence in present:
+        errors += await _leave(engine, visit, tier, tenant, presence)
+    left, still = await _presence(engine, tier, tenant)
+    if not left and not still:
+        visit.release()
+        return
+    _say(visit, errors, [presence.group for presence in left])
+
+
+async def leave_others(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, wanted: Sequence[str]
+) -> list[str]:
+    """Take a tenant out of the groups in which it should not live any more; returns those where something is left."""
+    present, _ = await _presence(engine, tier, tenant)
+    others = [presence for presence in present if presence.group not in wanted]
+    for presence in others:
+        if tier.mode == "PerTenant" and not _may_leave(engine, visit, tier, tenant, presence):
+            continue
+        errors = await _leave(engine, visit, tier, tenant, presence)
+        visit.failed = visit.failed or bool(errors)
+    return [presence.group for presence in others]
+
+
+def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> bool:
+    """Whether the tenant's name has not led to a group for as long as clients may remember it."""
+    zones = [view for view in engine.clouds.views().values()]
+    host = routing.host_of(tier, tenant)
+    suffix = f"/{host}/{engine.settings.installation}/{presence.group}"
+    if any(address.name.endswith(suffix) for view in zones for address in view.lives if address.type == "Record"):
+        visit.look_again(10.0)
+        return False
+    group = engine.cache.infra_group(presence.group)
+    seconds = DNS_TTL_SECONDS if group is None else drain_seconds(engine, group)
+    if engine.settled(visit.key, [presence.group], seconds, f"leaving {presence.group}"):
+        return True
+    visit.look_again(min(seconds, 15.0))
+    return False
+
+
+async def _any_presence(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
+    present, unreachable = await _presence(engine, tier, tenant)
+    return bool(present) or bool(unreachable)
+
+
+async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Presence], list[AwsError]]:
+    """The groups in which the ownership tags name this very tenant, and the accounts that cannot be asked though the
+    status says that it lives there."""
+    found: list[Presence] = []
+    unreachable: list[AwsError] = []
+    placed = engine.summary().placements_of(tenant)
+    for cell in engine.cache.cells_of(tier.metadata.name):
+        groups_here = {group.metadata.name for group in engine.cache.groups_of_cell(cell.metadata.name)}
+        try:
+            site = await engine.clouds.site(cell, tier.spec.region)
+            await site.view.load(site.caller, *FAMILIES, max_age=engine.settings.sweep_seconds)
+        except AwsError as error:
+            if groups_here & set(placed):
+                unreachable.append(error)
+            continue
+        for group in sorted(site.view.groups_of(tier.metadata.name, tenant.tenant_id)):
+            lives = site.view.of_tenant(group, tenant.tenant_id).values()
+            if any(_is_owner(live, tenant) and live.tags.get(tags.CELL, cell.metadata.name) == cell.metadata.name for live in lives):
+                found.append(Presence(group=group, cell=cell, site=site))
+    return found, unreachable
+
+
+def _is_owner(live: Live, tenant: Tenant) -> bool:
+    owner = tags.owner_of(live.tags)
+    mine = ("Tenant", tenant.metadata.namespace or "", tenant.metadata.name)
+    return owner is not None and owner.key == mine and not tags.is_released(live.tags)
+
+
+async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) -> bool:
+    """Whether the tenant's own name leads nowhere any more, and nobody remembers that it did."""
+    if tier.mode != "PerTenant":
+        return True
+    zone = await engine.clouds.zone(tier)
+    endpoint = tier.spec.endpoint.name.lower()
+    await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=engine.settings.sweep_seconds)
+    records = tenant_records(engine, zone, routing.host_of(tier, tenant))
+    since = visit.conditions.since("EndpointReady", DRAINING)
+    if records:
+        await engine.clouds.apply_records(zone, (), list(records.values()), {})
+        since = engine.today()
+    elif since is None:
+        visit.conditions.false("EndpointReady", DRAINED, "the name leads nowhere")
+        return True
+    groups = [group for name in engine.summary().placements_of(tenant) if (group := engine.cache.infra_group(name))]
+    longest = max((drain_seconds(engine, group) for group in groups), default=DNS_TTL_SECONDS)
+    assert since is not None
+    left = longest - (engine.today() - since).total_seconds()
+    if left <= 0:
+        visit.conditions.false("EndpointReady", DRAINED, "the name leads nowhere")
+        return True
+    visit.conditions.keep("Accepted", "Placed", "ComputeReady", "RoutingReady", "ObservabilityReady")
+    visit.conditions.false("EndpointReady", DRAINING, f"out of DNS since {timestamp(since)}; waiting for clients that still come")
+    visit.conditions.false("Ready", DRAINING, "being deleted: waiting until nobody is sent here any more")
+    visit.look_again(left + 0.5)
+    return False
+
+
+async def _leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> list[AwsError]:
+    """As many steps of leaving a group as can be made now."""
+    wanted = _bare(engine, tier, tenant, presence)
+    site, name = presence.site, presence.group
+    targets: dict[Address, int] = {}
+    executor = engine.clouds.executor(site, _families(engine, visit, site, name, tenant.tenant_id))
+    await _look(engine, visit, site, name, tenant.tenant_id)
+    errors: list[AwsError] = []
+    for _ in range(8):
+        world = {**site.view.world(name, tenant.tenant_id), **executor.definitions}
+        step = leave(wanted, world, Progress(draining_targets=targets))
+        for address in step.unknown:
+            live = world.get(address)
+            targets[address] = 0 if live is None else sum((await compute.read_target_health(site.caller, live.id)).values())
+        if step.unknown:
+            continue
+        todo = plan(step.desired, world, installation=engine.settings.installation, removals=step.removals)
+        outcome = await executor.apply(todo)
+        gone = {a.address for a in outcome.done if a.address.type == TaskDefinition.__name__}
+        engine.remember(visit.key).setdefault("deregistered", set()).update(gone)
+        errors = list(outcome.failed.values())
+        visit.wait(step.waits)
+        if errors or not outcome.done:
+            break
+    if any(error.category is not Category.IN_USE for error in errors):
+        return errors
+    if errors:
+        visit.look_again(5.0)
+    return []
+
+
+async def _look(engine: Engine, visit: Visit, site: Site, group: str, tenant: str) -> None:
+    """The services' states, as they are now."""
+    mine = site.view.of_tenant(group, tenant)
+    clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
+    await site.view.load_services(site.caller, clusters, max_age=0)
+
+
+def _families(engine: Engine, visit: Visit, site: Site, group: str, tenant: str) -> dict[Address, Live]:
+    """A stand-in for each cluster's task-definition family: deleting it deregisters every revision that there is."""
+    done = engine.remember(visit.key).get("deregistered", set())
+    found = {}
+    for live in site.view.of_tenant(group, tenant).values():
+        if live.address.type != Cluster.__name__:
+            continue
+        address = dataclasses.replace(live.address, type=TaskDefinition.__name__)
+        if address not in done:
+            found[address] = Live(address=address, id=address.name, spec=FAMILY, tags=live.tags)
+    return found
+
+
+FAMILY = TaskDefinition(
+    image="", cpu=0, memory=0, architecture="X86_64", port=0, task_role="", execution_role="", log_group="", log_region="",
+    log_stream_prefix="",
+)  # fmt: skip
+"""What stands for "whatever revisions the family has"."""
+
+
+def _bare(engine: Engine, tier: Tier, tenant: Tenant, presence: Presence) -> Tenancy:
+    """A tenancy that wants nothing: enough to tell what is the tenant's."""
+
+    def address(kind: type) -> Address:
+        return Address(account=presence.site.caller.account, region=tier.spec.region, type=kind.__name__, name="")
+
+    site = GroupSite(
+        installation=engine.settings.installation,
+        tier=tier.metadata.name,
+        cell=presence.cell.metadata.name,
+        infra_group=presence.group,
+        partition=presence.site.caller.partition,
+        account=presence.site.caller.account,
+        region=tier.spec.region,
+        vpc="",
+        workload_subnets=(),
+        workload_security_groups=(),
+        listener=address(Listener),
+        load_balancer=address(LoadBalancer),
+    )
+    rule = Resource(address=address(ListenerRule), spec=ListenerRule(listener="", action=FixedResponse(status=404)))
+    owner = tags.Owner(
+        kind="Tenant", namespace=tenant.metadata.namespace or "", name=tenant.metadata.name, uid=tenant.metadata.uid
+    )
+    return Tenancy(site=site, tenant=tenant.tenant_id, owner=owner, revision="", rule=rule, standby=rule, slots=())
+
+
+async def _retain(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, present: Sequence[Presence], unreachable: Sequence[AwsError]
+) -> None:
+    """Everything stays as it is, tagged as released, but out of DNS."""
+    if unreachable:
+        _say(visit, list(unreachable), [])
+        return
+    if tier.mode == "PerTenant":
+        zone = await engine.clouds.zone(tier)
+        await zone.view.load_records(zone.caller, zone.id, tier.spec.endpoint.name.lower(), max_age=engine.settings.sweep_seconds)
+        records = tenant_records(engine, zone, routing.host_of(tier, tenant))
+        await engine.clouds.apply_records(zone, (), list(records.values()), {})
+    for presence in present:
+        await _look(engine, visit, presence.site, presence.group, tenant.tenant_id)
+        lives = presence.site.view.of_tenant(presence.group, tenant.tenant_id)
+        wanted = [
+            Resource(address=a, spec=live.spec, tags={**live.tags, tags.RELEASED: "true"})
+            for a, live in lives.items()
+            if _is_owner(live, tenant)
+        ]
+        todo = plan(wanted, lives, installation=engine.settings.installation)
+        outcome = await engine.clouds.executor(presence.site).apply(todo)
+        if outcome.error is not None:
+            visit.fail("Ready", outcome.error)
+            return
+    visit.release()
+
+
+def _say(visit: Visit, errors: Sequence[AwsError], left: Sequence[str]) -> None:
+    visit.conditions.keep("Accepted", "Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+    if errors:
+        visit.conditions.false("Ready", "DeletionFailed", errors[0].advice)
+        visit.failed = True
+        return
+    visit.conditions.false("Ready", "Deleting", f"leaving {', '.join(left)}")
+    visit.look_again(3.0)
+
+

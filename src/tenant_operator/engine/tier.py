@@ -1,0 +1,157 @@
+"""A visit to a Tier: its hosted zone, and the sum of what its cells, groups and tenants say."""
+
+from __future__ import annotations
+
+from tenant_operator.api import InfraGroup, Tier
+from tenant_operator.aws.errors import AwsError
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.records import group_weight
+from tenant_operator.engine.summary import named
+from tenant_operator.engine.visit import Visit
+from tenant_operator.placement.ledger import room
+
+
+async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
+    """Look the zone up, sum up, and say whether there is room."""
+    name = tier.metadata.name
+    cells, groups, tenants = (
+        engine.cache.cells_of(name),
+        engine.cache.groups_of_tier(name),
+        engine.cache.tenants_of(name),
+    )
+    sums = engine.summary()
+    visit.fields["endpoint"] = tier.spec.endpoint.name
+    visit.fields["mode"] = tier.mode
+    visit.fields["summary"] = {
+        "cells": sums.ready(cells),
+        "infraGroups": sums.ready(groups),
+        "tenants": sums.ready(tenants),
+        "freeTenantSlots": sums.free_slots(tier),
+    }
+    if tier.metadata.deletion_timestamp:
+        _delete(visit, [*cells, *tenants])
+        return
+    if tier.spec.paused:
+        visit.pause()
+        return
+    _identity(engine, visit, tier)
+    await _endpoint(engine, visit, tier)
+    _routing(engine, visit, tier, groups)
+    _capacity(engine, visit, tier)
+    visit.conditions.true("RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once")
+    if visit.conditions.is_true("IdentityReady") and visit.conditions.is_true("EndpointReady"):
+        visit.conditions.true("Ready", "Ready", f"{visit.fields['summary']['tenants']} tenants are ready")
+    else:
+        missing = next(c for c in ("IdentityReady", "EndpointReady") if not visit.conditions.is_true(c))
+        said = visit.conditions.get(missing)
+        visit.conditions.false("Ready", said["reason"], said["message"])
+        if said["status"] == "Unknown" or visit.requeue is not None:
+            visit.reconciling(said["reason"], said["message"])
+
+
+def _delete(visit: Visit, children: list[object]) -> None:
+    if children:
+        visit.has_children(children)
+        return
+    visit.release()
+
+
+def _identity(engine: Engine, visit: Visit, tier: Tier) -> None:
+    cells = engine.cache.cells_of(tier.metadata.name)
+    if not cells:
+        visit.conditions.true("IdentityReady", "NoCells", "the tier has no cell yet; create one")
+        return
+    waiting = [cell for cell in cells if not engine.cache.is_true(object_key(cell), "Ready")]
+    if not waiting:
+        visit.conditions.true("IdentityReady", "Ready", f"the tier's roles are in {len(cells)} accounts")
+        return
+    said = engine.cache.condition(object_key(waiting[0]), "Ready")
+    visit.conditions.false(
+        "IdentityReady",
+        said.get("reason", "Pending"),
+        f"not in every cell yet: {named(waiting)}: {said.get('message', 'not visited yet')}",
+    )
+
+
+async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
+    if visit.forced:
+        engine.clouds.forget_zones()
+    try:
+        zone = await engine.clouds.zone(tier)
+    except AwsError as error:
+        visit.fail("EndpointReady", error)
+        return
+    visit.fields["aws"] = {
+        "partition": zone.caller.partition,
+        "account": zone.account,
+        "region": tier.spec.region,
+        **({"roleArn": tier.spec.endpoint.role_arn} if tier.spec.endpoint.role_arn else {}),
+    }
+    name = tier.spec.endpoint.name.lower()
+    if name != zone.name and not name.endswith("." + zone.name):
+        visit.conditions.false(
+            "EndpointReady",
+            "NameOutsideZone",
+            f"endpoint.name {name} is not inside hosted zone {zone.id} ({zone.name}); name the zone that holds it",
+        )
+        visit.stall("NameOutsideZone", f"{name} is not inside {zone.name}")
+        return
+    groups = engine.cache.groups_of_tier(tier.metadata.name)
+    if not groups:
+        visit.conditions.true("EndpointReady", "NoInfraGroups", f"hosted zone {zone.id} is there; no infra group yet")
+        return
+    weighted = [group for group in groups if group_weight(engine, group)]
+    if weighted:
+        visit.conditions.true("EndpointReady", "InForce", f"{name} answers with {named(weighted)}")
+    elif all(group.spec.dns_weight == 0 for group in groups):
+        visit.conditions.false(
+            "EndpointReady", "NoWeight", "every infra group has dnsWeight 0, so the name has no record; give one a weight"
+        )
+    else:
+        visit.conditions.false("EndpointReady", "Pending", f"no infra group has weight yet: {named(groups)}")
+        visit.look_again(30.0)
+
+
+def _routing(engine: Engine, visit: Visit, tier: Tier, groups: list[InfraGroup]) -> None:
+    waiting = [
+        group
+        for group in groups
+        if group.spec.dns_weight > 0 and not group.metadata.deletion_timestamp and not group_weight(engine, group)
+    ]
+    if waiting:
+        said = engine.cache.condition(object_key(waiting[0]), "EndpointReady")
+        visit.conditions.false(
+            "RoutingComplete", said.get("reason", "Pending"), f"{named(waiting)}: {said.get('message', 'no weight yet')}"
+        )
+    else:
+        visit.conditions.true("RoutingComplete", "Complete", "every weighted group serves every tenant that is ready")
+
+
+def _capacity(engine: Engine, visit: Visit, tier: Tier) -> None:
+    sums = engine.summary()
+    groups = sums.usable_groups(tier.metadata.name)
+    free = visit.fields["summary"]["freeTenantSlots"]
+    visit.fields["free"] = free
+    if free > 0:
+        visit.conditions.true("CapacityAvailable", "Available", f"room for {free} more tenants of one cluster")
+        visit.fields["scaleUp"] = {"kind": "None", "reason": f"{free} tenant slots are free"}
+        return
+    if not groups:
+        why, advice = "the tier has no infra group that takes tenants", "InfraGroup"
+    elif tier.mode == "Shared":
+        fullest = min((sums.ledger(tier, group) for group in groups), key=room)
+        why = f"{fullest.name} is full: {fullest.tenants} tenants, {fullest.target_groups} target groups"
+        advice = "Cell"
+    else:
+        why, advice = f"all {len(groups)} infra groups are full", _where_to_grow(engine, tier)
+    visit.conditions.false("CapacityAvailable", "Full", f"{why}; grow by: {advice}")
+    visit.fields["scaleUp"] = {"kind": advice, "reason": why}
+
+
+def _where_to_grow(engine: Engine, tier: Tier) -> str:
+    """A further infra group while some cell has room for one, else a further cell."""
+    most = tier.spec.limits.infra_groups_per_cell
+    cells = engine.cache.cells_of(tier.metadata.name)
+    room_left = any(len(engine.cache.groups_of_cell(cell.metadata.name)) < most for cell in cells)
+    return "InfraGroup" if room_left else "Cell"

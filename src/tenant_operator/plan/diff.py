@@ -1,0 +1,222 @@
+"""The whole decision: what should exist × what exists → what to do, as one pure function.
+
+| desired | live                                   | what comes of it                                             |
+|---------|----------------------------------------|--------------------------------------------------------------|
+| yes     | no                                     | create                                                       |
+| yes     | ours, equal                            | nothing                                                      |
+| yes     | ours, a field differs                  | update, in place, with the fields that differ                |
+| yes     | ours, a create-only field differs      | refusal `Immutable` (the builders give such a change another address, so that the new thing is made first) |
+| yes     | ours, owned by another custom resource | refusal `Conflict`                                           |
+| yes     | ours, released by `Retain`             | update: adopted, its tags set anew                           |
+| yes     | not ours                               | refusal `ForeignOwner`                                       |
+| removal | ours                                   | delete, after everything that refers to it                   |
+| removal | not ours                               | nothing, ever                                                |
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+
+from tenant_operator.desired import tags
+from tenant_operator.desired.resources import (
+    TYPES,
+    Address,
+    Forward,
+    Listener,
+    ListenerRule,
+    Live,
+    LoadBalancer,
+    LogGroup,
+    Ref,
+    Resource,
+    Role,
+    Service,
+    Spec,
+    TargetGroup,
+    World,
+    lookup_in,
+    resolve,
+)
+from tenant_operator.plan.change import Action, FieldChange, Plan, Refusal, Risk, Verb
+
+DELETE_ORDER = (
+    "Record", "ListenerRule", "Service", "TargetGroup", "Cluster", "TaskDefinition", "Listener", "LoadBalancer",
+    "VpcEndpoint", "NatGateway", "ElasticIp", "SecurityGroup", "RouteTable", "Subnet", "InternetGateway", "Vpc",
+    "LogGroup", "Role", "ServiceLinkedRole",
+)  # fmt: skip
+"""Types in the order in which AWS lets them go: whatever refers to another stands before it."""
+
+_RANK = {kind: rank for rank, kind in enumerate(DELETE_ORDER)}
+assert set(_RANK) == set(TYPES), "every type of resource has its place in the order of deletes"
+
+TRAFFIC = (ListenerRule, Listener, LoadBalancer)
+DESTRUCTIVE = (ListenerRule, Listener, LoadBalancer, TargetGroup, Service, LogGroup, Role)
+RESTARTING_FIELDS = frozenset({"task_definition", "subnets", "security_groups", "spot"})
+
+
+def plan(
+    desired: Iterable[Resource],
+    world: World,
+    *,
+    installation: str,
+    removals: Iterable[Live] = (),
+) -> Plan:
+    """What to do so that `desired` exists and `removals` do not; nothing else is looked at, let alone touched.
+
+    Actions come in an order in which each finds what it refers to; `Action.after` names the edges, so that one that
+    fails holds back only those that need it.
+    """
+    wanted = {resource.address: resource for resource in desired}
+    actions: list[Action] = []
+    refusals: list[Refusal] = []
+    for address in in_order(wanted):
+        step = _step(wanted[address], world, installation)
+        if isinstance(step, Refusal):
+            refusals.append(step)
+        elif step is not None:
+            actions.append(step)
+    gone = [live for live in removals if live.address not in wanted and deletable(live, installation)]
+    actions.extend(_deletes(gone))
+    return Plan(actions=tuple(actions), refusals=tuple(refusals))
+
+
+def in_order(resources: Mapping[Address, Resource]) -> tuple[Address, ...]:
+    """The addresses so that each comes after those that it refers to; deterministic."""
+    graph = {address: [a for a in needs(resources[address]) if a in resources] for address in sorted(resources)}
+    return tuple(TopologicalSorter(graph).static_order())
+
+
+def needs(resource: Resource) -> tuple[Address, ...]:
+    """The addresses that must be there before this resource can be made."""
+    return tuple(sorted({ref.address for ref in resource.spec.refs()} | set(resource.after)))
+
+
+def deletable(live: Live, installation: str) -> bool:
+    """Whether the ownership tags (or, where AWS takes none, the identity) allow us to delete it."""
+    if not live.spec.taggable:
+        return True
+    return tags.is_ours(live.tags, installation) and not tags.is_released(live.tags)
+
+
+def field_changes(desired: Resource, live: Live, world: World) -> tuple[FieldChange, ...]:
+    """The fields in which a live resource is not as it should be, `tags` last."""
+    spec = resolve(desired.spec, lookup_in(world))
+    found = [
+        FieldChange(field=item.name, old=old, new=new)
+        for item in dataclasses.fields(spec)
+        if (new := getattr(spec, item.name)) != (old := getattr(live.spec, item.name))
+    ]
+    if desired.spec.taggable:
+        put, drop = tags.changes(desired.tags, live.tags)
+        if put or drop:
+            touched = sorted({*put, *drop})
+            old = {key: live.tags[key] for key in touched if key in live.tags}
+            found.append(FieldChange(field="tags", old=old, new=put))
+    return tuple(found)
+
+
+def _step(resource: Resource, world: World, installation: str) -> Action | Refusal | None:
+    live = world.get(resource.address)
+    after = needs(resource)
+    if live is None:
+        return Action(
+            verb=Verb.CREATE, address=resource.address, desired=resource, reason="it does not exist", after=after,
+        )  # fmt: skip
+    refusal = _refusal(resource, live, installation)
+    if refusal is not None:
+        return refusal
+    changes = field_changes(resource, live, world)
+    if not changes:
+        return None
+    fixed = [change for change in changes if _create_only(resource.spec, change.field)]
+    if fixed and not any(isinstance(change.new, Ref) for change in fixed):
+        return Refusal(
+            address=resource.address,
+            reason="Immutable",
+            message=f"AWS cannot change {_listed(fixed)} of {resource.address.name}; undo the change, or remove the resource by hand",
+        )
+    return Action(
+        verb=Verb.UPDATE,
+        address=resource.address,
+        desired=resource,
+        live=live,
+        changes=changes,
+        reason=f"{_listed(changes)} differ{'s' if len(changes) == 1 else ''} from the spec",
+        risk=risk_of_update(resource.spec, changes),
+        after=after,
+    )
+
+
+def _refusal(resource: Resource, live: Live, installation: str) -> Refusal | None:
+    if not resource.spec.taggable:
+        return None
+    if not tags.is_ours(live.tags, installation):
+        other = live.tags.get(tags.INSTALLATION)
+        who = f"installation {other!r} owns it" if other else "it does not carry this operator's ownership tags"
+        return Refusal(
+            address=resource.address,
+            reason="ForeignOwner",
+            message=f"{resource.address.type} {live.id} has the name that is needed here, but {who}; remove or rename it",
+        )
+    theirs, mine = tags.owner_of(live.tags), tags.owner_of(resource.tags)
+    if theirs is None or mine is None or theirs.key == mine.key or tags.is_released(live.tags):
+        return None
+    return Refusal(
+        address=resource.address,
+        reason="Conflict",
+        message=f"{resource.address.type} {live.id} belongs to {theirs}; delete that one first, or choose another name or tenantId",
+    )
+
+
+def risk_of_update(spec: Spec, changes: Iterable[FieldChange]) -> Risk:
+    """What an update in place can do to requests under way."""
+    fields = {change.field for change in changes} - {"tags"}
+    if isinstance(spec, Service) and fields & RESTARTING_FIELDS:
+        return Risk.RESTART
+    if isinstance(spec, TRAFFIC) and fields:
+        return Risk.TRAFFIC
+    return Risk.NONE
+
+
+def _deletes(gone: list[Live]) -> list[Action]:
+    ordered = sorted(gone, key=lambda live: (_RANK[live.address.type], live.address))
+    by_id = {live.id: live.address for live in ordered}
+    users: dict[Address, list[Address]] = {live.address: [] for live in ordered}
+    for live in ordered:
+        for used in _ids(live.spec):
+            if used in by_id and by_id[used] != live.address:
+                users[by_id[used]].append(live.address)
+    return [
+        Action(
+            verb=Verb.DELETE,
+            address=live.address,
+            live=live,
+            reason="nothing declares it any more",
+            risk=Risk.DESTRUCTIVE if isinstance(live.spec, DESTRUCTIVE) else Risk.NONE,
+            after=tuple(sorted(users[live.address])),
+        )
+        for live in ordered
+    ]
+
+
+def _ids(value: object) -> Iterable[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for element in value:
+            yield from _ids(element)
+    elif isinstance(value, Forward):
+        yield from _ids(value.targets)
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from _ids(getattr(value, item.name))
+
+
+def _create_only(spec: Spec, name: str) -> bool:
+    return any(item.name == name and item.metadata.get("create_only") for item in dataclasses.fields(spec))
+
+
+def _listed(changes: Iterable[FieldChange]) -> str:
+    return ", ".join(change.field for change in changes)
