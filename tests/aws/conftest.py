@@ -27,7 +27,14 @@ _accounts = itertools.count(500_000_000_001)
 def simulated_aws() -> Iterator[SimulatedAws]:
     """One server for the whole run."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        for name in (
+            "AWS_CA_BUNDLE",
+            "REQUESTS_CA_BUNDLE",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "http_proxy",
+            "https_proxy",
+        ):
             environment.delenv(name, raising=False)
         aws = SimulatedAws(seed=1)
         aws.start()
@@ -60,9 +67,16 @@ class Cell:
         """A resource of a tenant in this account."""
         owner = tags.Owner(kind="Tenant", namespace="customers", name=tenant, uid=f"uid-{tenant}")
         ownership = tags.Ownership(
-            installation=INSTALLATION, owner=owner, tier="tier-1", cell="cell-a", infra_group="ig-1", tenant=tenant
+            installation=INSTALLATION,
+            owner=owner,
+            tier="tier-1",
+            cell="cell-a",
+            infra_group="ig-1",
+            tenant=tenant,
         )
-        return Resource(address=self.address(type(spec), name), spec=spec, tags=ownership.tags(component, {"team": "x"}))
+        return Resource(
+            address=self.address(type(spec), name), spec=spec, tags=ownership.tags(component, {"team": "x"})
+        )
 
     def new_calls(self, access: str = "write") -> list[str]:
         """What the account was asked to do since the last time this was asked."""
@@ -81,7 +95,9 @@ class Cell:
 async def cell(simulated_aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cell]:
     """A fresh account."""
     account = str(next(_accounts))
-    key = simulated_aws.sim.credentials.issue_user_key(account, f"arn:aws:iam::{account}:user/tenant-operator")
+    key = simulated_aws.sim.credentials.issue_user_key(
+        account, f"arn:aws:iam::{account}:user/tenant-operator"
+    )
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", key.access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_access_key)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
