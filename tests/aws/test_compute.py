@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -57,7 +58,7 @@ def role(cell: Cell, name: str) -> str:
     return f"arn:aws:iam::{cell.caller.account}:role/{name}"
 
 
-def definition(cell: Cell, **changes: object) -> Resource:
+def definition(cell: Cell, **changes: Any) -> Resource:
     spec = TaskDefinition(
         image="222222222222.dkr.ecr.us-east-1.amazonaws.com/app:1.4.2",
         cpu=256,
@@ -74,7 +75,7 @@ def definition(cell: Cell, **changes: object) -> Resource:
         log_region="us-east-1",
         log_stream_prefix="acme",
     )
-    return cell.resource(CLUSTER, dataclasses.replace(spec, **changes), "task-definition-1")  # type: ignore[arg-type]  # by field name
+    return cell.resource(CLUSTER, dataclasses.replace(spec, **changes), "task-definition-1")
 
 
 # --- clusters ----------------------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ async def test_a_registration_whose_answer_was_lost_is_not_repeated(cell: Cell) 
         {"command": (), "entry_point": ("/bin/sh",)},
     ],
 )
-async def test_every_change_of_what_runs_is_a_new_revision(cell: Cell, changes: dict[str, object]) -> None:
+async def test_every_change_of_what_runs_is_a_new_revision(cell: Cell, changes: dict[str, Any]) -> None:
     live = await create(cell, definition(cell))
     wanted = definition(cell, **changes)
     newer = await update(cell, wanted, live)
@@ -220,7 +221,7 @@ class Ground:
     definition: Live
     target_group: str
 
-    def service(self, **changes: object) -> Resource:
+    def service(self, **changes: Any) -> Resource:
         spec = Service(
             cluster=self.cluster.id,
             target_group=self.target_group,
@@ -231,7 +232,7 @@ class Ground:
             security_groups=(self.cell.security_groups[0],),
             grace_seconds=300,
         )
-        spec = dataclasses.replace(spec, **changes)  # type: ignore[arg-type]  # by field name
+        spec = dataclasses.replace(spec, **changes)
         return self.cell.resource(f"{CLUSTER}/{SERVICE}", spec, "service-1")
 
     async def read(self, *names: str) -> dict[Address, Live]:
@@ -301,7 +302,7 @@ async def test_each_edit_of_a_service_is_one_call_that_says_only_what_changed(gr
         {"subnets": tuple(ground.cell.subnets)},
     ):
         assert isinstance(wanted.spec, Service)
-        wanted = dataclasses.replace(wanted, spec=dataclasses.replace(wanted.spec, **changes))  # type: ignore[arg-type]  # by field name
+        wanted = dataclasses.replace(wanted, spec=dataclasses.replace(wanted.spec, **changes))
         live = await update(ground.cell, wanted, live)
         assert ground.cell.new_calls() == ["UpdateService"]
         assert converged(wanted, live)

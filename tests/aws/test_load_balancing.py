@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from conftest import INSTALLATION, Cell, converged
@@ -28,7 +29,7 @@ GROUP = "prod-acme-0123456789"
 NOT_FOUND = FixedResponse(status=404, body="not found\n")
 
 
-def balancer(cell: Cell, **changes: object) -> Resource:
+def balancer(cell: Cell, **changes: Any) -> Resource:
     spec = LoadBalancer(
         scheme="internal",
         subnets=tuple(cell.subnets[:2]),
@@ -36,21 +37,21 @@ def balancer(cell: Cell, **changes: object) -> Resource:
         client_keep_alive_seconds=300,
         deletion_protection=True,
     )
-    return cell.resource(NAME, dataclasses.replace(spec, **changes), "load-balancer", tenant="")  # type: ignore[arg-type]  # by field name
+    return cell.resource(NAME, dataclasses.replace(spec, **changes), "load-balancer", tenant="")
 
 
-def listener(cell: Cell, balancer_arn: str, **changes: object) -> Resource:
+def listener(cell: Cell, balancer_arn: str, **changes: Any) -> Resource:
     spec = Listener(load_balancer=balancer_arn, port=80, protocol="HTTP", default_action=NOT_FOUND)
-    spec = dataclasses.replace(spec, **changes)  # type: ignore[arg-type]  # by field name
+    spec = dataclasses.replace(spec, **changes)
     return cell.resource(f"{NAME}:{spec.port}", spec, "listener", tenant="")
 
 
-def target_group(cell: Cell, name: str = GROUP, **changes: object) -> Resource:
+def target_group(cell: Cell, name: str = GROUP, **changes: Any) -> Resource:
     check = HealthCheck(
         path="/healthz", interval_seconds=15, timeout_seconds=5, healthy_threshold=2, unhealthy_threshold=3
     )
     spec = TargetGroup(vpc=cell.vpc, port=8080, health_check=check)
-    return cell.resource(name, dataclasses.replace(spec, **changes), "target-group-1")  # type: ignore[arg-type]  # by field name
+    return cell.resource(name, dataclasses.replace(spec, **changes), "target-group-1")
 
 
 async def create(cell: Cell, resource: Resource) -> Live:
@@ -146,11 +147,25 @@ async def test_certificates_are_added_before_others_are_taken_away(cell: Cell) -
     live = await create(cell, wanted)
     assert converged(wanted, (await read(cell))[wanted.address])
     cell.new_calls()
-    changed = listener(cell, alb.id, **secure, certificates=(third, first))
+    changed = listener(cell, alb.id, **secure, certificates=(first, third))
     live = await update(cell, changed, live)
     assert cell.new_calls() == ["AddListenerCertificates", "ModifyListener", "RemoveListenerCertificates"]
     assert converged(changed, live)
     assert converged(changed, (await read(cell))[wanted.address])
+
+
+async def test_the_default_certificate_may_change_places_with_another(cell: Cell) -> None:
+    acm = cell.client("acm")
+    first, second = (
+        acm.request_certificate(DomainName=f"{n}.example.com", ValidationMethod="DNS")["CertificateArn"]
+        for n in ("a", "b")
+    )
+    alb = await create(cell, balancer(cell))
+    secure = {"port": 443, "protocol": "HTTPS", "ssl_policy": "ELBSecurityPolicy-TLS13-1-2-2021-06"}
+    live = await create(cell, listener(cell, alb.id, **secure, certificates=(first, second)))
+    swapped = listener(cell, alb.id, **secure, certificates=(second, first))
+    assert converged(swapped, await update(cell, swapped, live))
+    assert converged(swapped, (await read(cell))[swapped.address])
 
 
 async def test_a_new_target_group_costs_one_write_when_it_drains_as_long_as_aws_says(cell: Cell) -> None:

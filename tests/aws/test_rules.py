@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -33,13 +34,13 @@ class Route:
     listener: Live
     groups: list[str]
 
-    def rule(self, tenant: str = "acme", **changes: object) -> Resource:
+    def rule(self, tenant: str = "acme", **changes: Any) -> Resource:
         spec = ListenerRule(
             listener=self.listener.id,
             paths=(f"/{tenant}", f"/{tenant}/*"),
             action=Forward(((self.groups[0], 1),)),
         )
-        spec = dataclasses.replace(spec, **changes)  # type: ignore[arg-type]  # by field name
+        spec = dataclasses.replace(spec, **changes)
         return self.cell.resource(f"ig-1/{tenant}/rule", spec, "rule", tenant=tenant)
 
     async def read(self, known: dict[str, dict[str, str]] | None = None) -> dict[Address, Live]:

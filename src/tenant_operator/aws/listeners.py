@@ -126,8 +126,9 @@ async def update_listener(
         if was.protocol == "HTTPS":
             await _add_certificates(caller, live.id, added)
         await caller("elbv2", "modify_listener", ListenerArn=live.id, **_settings(spec))
-        if was.protocol != "HTTPS":
-            await _add_certificates(caller, live.id, added)
+        # What was the default until now could be added above without effect; adding it again is allowed.
+        late = sorted(set(added) & set(was.certificates[:1])) if was.protocol == "HTTPS" else added
+        await _add_certificates(caller, live.id, late)
         if surplus and spec.protocol == "HTTPS":
             entries = [{"CertificateArn": arn} for arn in surplus]
             await caller("elbv2", "remove_listener_certificates", ListenerArn=live.id, Certificates=entries)
