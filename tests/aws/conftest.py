@@ -15,12 +15,14 @@ from tenant_operator.aws.accounts import AccountRef, Accounts
 from tenant_operator.aws.caller import Caller
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, Live, Resource, Spec
+from tenant_operator.sandbox.aws.credentials import AccessKey
 from tenant_operator.sandbox.aws.faults import Fault, FaultKind
 from tenant_operator.sandbox.aws.server import SimulatedAws
 
 REGION = "us-east-1"
 INSTALLATION = "prod"
 _accounts = itertools.count(500_000_000_001)
+_people = boto3.Session()
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,7 @@ class Cell:
 
     aws: SimulatedAws
     caller: Caller
-    hand: boto3.Session
+    key: AccessKey
     vpc: str = ""
     subnets: list[str] = field(default_factory=list)
     security_groups: list[str] = field(default_factory=list)
@@ -57,7 +59,13 @@ class Cell:
 
     def client(self, service: Any) -> Any:
         """A client with which a person changes things behind the operator's back."""
-        return self.hand.client(service, region_name=REGION, endpoint_url=self.aws.endpoint)
+        return _people.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.aws.endpoint,
+            aws_access_key_id=self.key.access_key_id,
+            aws_secret_access_key=self.key.secret_access_key,
+        )
 
     def address(self, kind: type[Spec], name: str) -> Address:
         """An address in this account."""
@@ -103,8 +111,7 @@ async def cell(simulated_aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
     accounts = Accounts()
     caller = await accounts.caller(AccountRef(), REGION)
-    hand = boto3.Session(aws_access_key_id=key.access_key_id, aws_secret_access_key=key.secret_access_key)
-    found = Cell(simulated_aws, caller, hand)
+    found = Cell(simulated_aws, caller, key)
     ec2 = found.client("ec2")
     found.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     for number, zone in enumerate(("us-east-1a", "us-east-1b", "us-east-1c")):
