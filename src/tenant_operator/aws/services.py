@@ -277,8 +277,8 @@ def _unexpected(
 def _state(service: dict[str, Any]) -> ServiceState:
     deployments = service.get("deployments") or ()
     primary: dict[str, Any] = next((d for d in deployments if d.get("status") == "PRIMARY"), {})
-    failed: dict[str, Any] = next((d for d in deployments if d.get("rolloutState") == "FAILED"), {})
     failed = [deployment for deployment in deployments if deployment.get("rolloutState") == "FAILED"]
+    newest_failed: dict[str, Any] = max(failed, key=_age, default={})
     events = service.get("events") or [{}]
     newest = max(events, key=lambda event: str(event.get("createdAt", "")))
     return ServiceState(
@@ -291,8 +291,13 @@ def _state(service: dict[str, Any]) -> ServiceState:
         deployments=len(deployments),
         failed_tasks=int(primary.get("failedTasks", 0)),
         event=newest.get("message", ""),
-        failed_task_definition=failed.get("taskDefinition", ""),
+        failed_task_definition=newest_failed.get("taskDefinition", ""),
     )
+
+
+def _age(deployment: dict[str, Any]) -> str:
+    """What sorts the younger of two deployments last."""
+    return str(deployment.get("createdAt", ""))
 
 
 def _service_name(address: Address) -> str:
