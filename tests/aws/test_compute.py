@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from conftest import INSTALLATION, Cell, converged
 
 from tenant_operator.aws import compute, load_balancing, rules, services, task_definitions
 from tenant_operator.aws.errors import AwsError, Category
@@ -28,6 +28,7 @@ from tenant_operator.desired.resources import (
     TaskDefinition,
 )
 from tenant_operator.plan.diff import field_changes
+from tests.aws.conftest import INSTALLATION, Cell, converged
 
 CLUSTER = "prod-tier-1-acme-1-0123456789"
 SERVICE = "prod-acme-0123456789"
@@ -78,7 +79,7 @@ def definition(cell: Cell, **changes: Any) -> Resource:
     return cell.resource(CLUSTER, dataclasses.replace(spec, **changes), "task-definition-1")
 
 
-# --- clusters ----------------------------------------------------------------------------------------------------------
+# --- clusters --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_new_cluster_is_one_write_and_reads_back_as_it_was_asked_for(cell: Cell) -> None:
@@ -132,7 +133,7 @@ async def test_clusters_are_described_a_hundred_at_a_time(cell: Cell) -> None:
     assert cell.new_calls("*").count("DescribeClusters") == 2
 
 
-# --- task definitions --------------------------------------------------------------------------------------------------
+# --- task definitions ------------------------------------------------------------------------------------------------
 
 
 async def test_a_registered_revision_reads_back_as_it_was_asked_for(cell: Cell) -> None:
@@ -209,7 +210,7 @@ async def test_changed_tags_are_put_on_the_revision_that_is_there(cell: Cell) ->
     assert converged(retagged, await compute.read_task_definition(cell.caller, live.id))
 
 
-# --- services ----------------------------------------------------------------------------------------------------------
+# --- services --------------------------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass
@@ -243,7 +244,9 @@ class Ground:
 @pytest_asyncio.fixture
 async def ground(cell: Cell) -> Ground:
     iam = cell.client("iam")
-    trust = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]}'
+    principal = {"Service": "ecs-tasks.amazonaws.com"}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     for name in ("task", "execution"):
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
     cell.client("logs").create_log_group(logGroupName="/tenant-operator/prod/tier-1")
@@ -323,8 +326,14 @@ async def test_each_edit_of_a_service_is_one_call_that_says_only_what_changed(gr
 )
 def test_a_changed_number_of_tasks_restarts_none(fields: set[str], expected: set[str]) -> None:
     spec = Service(
-        cluster="c", target_group="t", container_port=1, task_definition="d", desired_count=1, subnets=(), security_groups=()
-    )  # fmt: skip
+        cluster="c",
+        target_group="t",
+        container_port=1,
+        task_definition="d",
+        desired_count=1,
+        subnets=(),
+        security_groups=(),
+    )
     assert set(services.changed_parameters(spec, fields)) == expected
 
 

@@ -41,12 +41,15 @@ class Route53:
     denied: int | None = None
     """How many requests were refused for want of permission; None: they are permitted."""
     in_flight: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set at the first request for a change."""
 
     def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = getattr(self, operation)(**parameters)
         return answer
 
-    def change_resource_record_sets(self, HostedZoneId: str, ChangeBatch: dict[str, Any]) -> dict[str, Any]:
+    def change_resource_record_sets(self, ChangeBatch: dict[str, Any], **_: str) -> dict[str, Any]:
+        self.asked.set()
         if self.denied is not None:
             self.denied += 1
             raise refused("AccessDenied", "not authorized to perform: route53:ChangeResourceRecordSets")
@@ -95,11 +98,11 @@ class Route53:
 
     def list_resource_record_sets(
         self,
-        HostedZoneId: str,
         StartRecordName: str,
         MaxItems: str,
         StartRecordType: str = "",
         StartRecordIdentifier: str = "",
+        **_: str,
     ) -> dict[str, Any]:
         first = order((StartRecordName, StartRecordType, StartRecordIdentifier))
         found = [self.zone[key] for key in sorted(self.zone, key=order) if order(key) >= first]
@@ -227,8 +230,7 @@ async def test_fifty_tenants_onboarding_at_once_are_one_request() -> None:
 async def test_what_comes_while_a_request_is_under_way_is_gathered_for_the_next() -> None:
     stage = Stage(route53=Route53(busy=3))
     first = asyncio.ensure_future(stage.lane.submit([create(f"t0.{TIER}")]))
-    while not stage.slept >= stage.pace.busy_first:
-        await asyncio.sleep(0)
+    await stage.route53.asked.wait()
     await asyncio.gather(first, *(stage.lane.submit([create(f"t{n}.{TIER}")]) for n in range(1, 9)))
     assert [len(request) for request in stage.route53.requests] == [1, 8]
 
@@ -350,8 +352,7 @@ async def test_a_cancelled_visit_does_not_stop_the_others() -> None:
 async def test_closing_the_lane_leaves_nobody_waiting() -> None:
     stage = Stage(route53=Route53(looks_until_in_force=10**6), pace=Pace(sync_total=float("inf")))
     waiting = [asyncio.ensure_future(stage.lane.submit([create(f"t{n}.{TIER}")])) for n in range(3)]
-    while not stage.route53.requests:
-        await asyncio.sleep(0)
+    await stage.route53.asked.wait()
     waiting.append(asyncio.ensure_future(stage.lane.submit([create(f"late.{TIER}")])))
     await asyncio.sleep(0)
     await stage.lane.close()

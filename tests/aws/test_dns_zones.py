@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Cell
 
 from tenant_operator.aws.dns import Pace, RecordChange, RecordLane, find_zone, hosted_zone, read_records
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.desired.resources import Live, Record
+from tests.aws.conftest import Cell
 
 NAME = "tier-1.example.com"
 QUICK = Pace(idle=0.01, longest=0.1, busy_first=0.2, busy_longest=0.5, sync_first=0.2, sync_longest=0.5)

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 import pytest
-from conftest import INSTALLATION, Cell, converged
 
 from tenant_operator.aws import load_balancing, target_groups
 from tenant_operator.aws.errors import AwsError, Category
@@ -23,6 +22,7 @@ from tenant_operator.desired.resources import (
     TargetGroup,
 )
 from tenant_operator.plan.diff import field_changes
+from tests.aws.conftest import INSTALLATION, Cell, converged
 
 NAME = "prod-ig-1-0123456789"
 GROUP = "prod-acme-0123456789"
@@ -199,7 +199,7 @@ async def test_a_delay_changed_by_hand_is_found_within_a_round_of_sweeps(cell: C
     assert any(isinstance(spec, TargetGroup) and spec.deregistration_delay_seconds == 7 for spec in found)
 
 
-async def test_a_round_of_turns_reads_every_group(cell: Cell) -> None:
+def test_a_round_of_turns_reads_every_group() -> None:
     arns = [f"arn{n:03}" for n in range(103)]
     seen = {arn for turn in range(26) for arn in target_groups.in_turn(arns, turn, 4)}
     assert seen == set(arns)

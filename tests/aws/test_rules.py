@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from conftest import INSTALLATION, Cell, converged
 
 from tenant_operator.aws import load_balancing, rules
 from tenant_operator.aws.errors import AwsError, Category
@@ -22,6 +21,7 @@ from tenant_operator.desired.resources import (
     Resource,
 )
 from tenant_operator.plan.diff import field_changes
+from tests.aws.conftest import INSTALLATION, Cell, converged
 
 SUSPENDED = FixedResponse(status=503, body="suspended\n")
 

@@ -1,4 +1,4 @@
-"""Route 53 as the rest of the program sees it: hosted zones, records, and the lane through which records are changed."""
+"""Route 53 as the rest of the program sees it: hosted zones, records, and the lane that changes records."""
 
 from tenant_operator.aws.hosted_zones import find_zone, hosted_zone
 from tenant_operator.aws.record_batches import Pace, RecordLane

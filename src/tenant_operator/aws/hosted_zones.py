@@ -50,11 +50,8 @@ async def find_zone(caller: Caller, name: str, private: bool) -> str:
         if named
         else ""
     )
-    raise _error(
-        caller,
-        "NoSuchHostedZone",
-        f"account {caller.account} has no {_kind(private)} hosted zone named {wanted}{other or '; create it, or correct the name'}",
-    )
+    missing = f"account {caller.account} has no {_kind(private)} hosted zone named {wanted}"
+    raise _error(caller, "NoSuchHostedZone", missing + (other or "; create it, or correct the name"))
 
 
 async def hosted_zone(caller: Caller, zone: str) -> tuple[str, bool]:

@@ -1,8 +1,9 @@
 """One hosted zone's single writer: gathers what is submitted, sends it in batches, and says when it is in force.
 
-Route 53 takes one change of a zone at a time and limits an account to few requests, so what comes within a moment goes
-out as one request. A request is all or nothing: when one is refused, its halves are tried, until each submission that is
-to blame stands alone. What stands alone is looked at anew, because the usual cause is that the zone is not as it was read.
+Route 53 takes one change of a zone at a time and limits an account to few requests, so what comes within a moment
+goes out as one request. A request is all or nothing: when one is refused, its halves are tried, until each submission
+that is to blame stands alone. What stands alone is looked at anew, because the usual cause is that the zone is not as
+it was read.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ class RecordLane:
         for submission in self._waiting:
             submission.done.cancel()
 
-    # --- sending -------------------------------------------------------------------------------------------------------
+    # --- sending -----------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         while self._waiting:
@@ -190,8 +191,8 @@ class RecordLane:
             return
         kind = "simple" if "SetIdentifier" not in other else "differently routed"
         message = (
-            f"hosted zone {self.zone} has a {kind} {other['Type']} record for {name}, which no weighted record can stand "
-            "beside; remove that record, or choose another name"
+            f"hosted zone {self.zone} has a {kind} {other['Type']} record for {name}, which no weighted record can "
+            "stand beside; remove that record, or choose another name"
         )
         raise self.caller.error(
             "route53", "change_resource_record_sets", "InvalidChangeBatch", message, Category.CONFLICT
@@ -231,7 +232,7 @@ class RecordLane:
         record_set = records.to_api(change.record)
         return records.live_record(self.caller.account, self.zone, record_set)
 
-    # --- coming into force ---------------------------------------------------------------------------------------------
+    # --- coming into force -------------------------------------------------------------------------------------------
 
     def _watch(self, batch: list[_Submission], info: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._guarded(batch, self._until_in_force(batch, info)))
