@@ -1,0 +1,69 @@
+"""What tests of the doing stand on: one API server for the run, and simulated AWSs by the test.
+
+Everything is imported and started on first use, so tests of the thinking need no binaries and stay fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenant_operator.sandbox.aws_process import AwsProcess, Profile
+    from tenant_operator.sandbox.binaries import ControlPlaneBinaries
+    from tenant_operator.sandbox.cluster import ControlPlane
+
+
+class AwsFactory(Protocol):
+    """Starts a simulated AWS that is stopped at the end of the test."""
+
+    def __call__(self, profile: Profile = "fast", *arguments: str) -> AwsProcess: ...
+
+
+@pytest.fixture(scope="session")
+def control_plane_binaries() -> ControlPlaneBinaries:
+    """etcd, kube-apiserver and kubectl; the first run on a machine builds them, and says so on the terminal."""
+    from tenant_operator.sandbox.binaries import find_binaries
+    from tenant_operator.sandbox.progress import ConsoleProgress
+
+    return find_binaries(ConsoleProgress(sys.__stderr__ or sys.stderr))
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_binaries: ControlPlaneBinaries) -> Iterator[ControlPlane]:
+    """One API server for the whole run, with the CRDs installed: tests keep apart by the names they give."""
+    from tenant_operator.sandbox.cluster import ControlPlane
+    from tenant_operator.sandbox.custom_resources import install_custom_resources
+    from tenant_operator.sandbox.progress import SilentProgress
+
+    with ControlPlane(binaries=control_plane_binaries) as plane:
+        install_custom_resources(plane.kubeconfig, SilentProgress())
+        yield plane
+
+
+@pytest.fixture
+def start_aws() -> Iterator[AwsFactory]:
+    """Starts as many simulated AWSs as a test asks for, each a process of its own."""
+    from tenant_operator.sandbox.aws_process import AwsProcess
+
+    started: list[AwsProcess] = []
+
+    def start(profile: Profile = "fast", *arguments: str) -> AwsProcess:
+        aws = AwsProcess(profile, arguments=arguments)
+        started.append(aws)
+        aws.start()
+        return aws
+
+    yield start
+    for aws in started:
+        aws.stop()
+
+
+@pytest.fixture
+def aws(start_aws: AwsFactory) -> AwsProcess:
+    """A fresh simulated AWS, a process of its own, in which things take a moment only."""
+    return start_aws()
