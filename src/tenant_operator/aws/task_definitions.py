@@ -29,6 +29,22 @@ RESTART_LABEL = tags.PREFIX + "restart-nonce"
 KEPT_REVISIONS = 5
 """How many a family keeps to go back to (docs: old revisions are deregistered but for the last five)."""
 
+_NEVER_SET = (
+    "volumes",
+    "proxyConfiguration",
+    "ephemeralStorage",
+    "pidMode",
+    "ipcMode",
+    "enableFaultInjection",
+)
+_NEVER_SET_ON_CONTAINER = (
+    "dependsOn", "environmentFiles", "healthCheck", "linuxParameters", "memory", "memoryReservation", "mountPoints",
+    "privileged", "readonlyRootFilesystem", "repositoryCredentials", "resourceRequirements", "startTimeout",
+    "systemControls", "ulimits", "user", "volumesFrom", "workingDirectory",
+)  # fmt: skip
+"""What AWS leaves empty unless it is asked for: a revision that has it was registered by somebody else. It is a list of
+known settings, because AWS adds new ones with defaults, and those must not look like drift."""
+
 DELETED_PER_CALL = 10
 """https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteTaskDefinitions.html"""
 
@@ -65,7 +81,7 @@ async def register(caller: Caller, resource: Resource, *, maybe_registered: bool
         "ecs",
         "register_task_definition",
         family=resource.address.name,
-        **_to_api(spec),
+        **to_api(spec),
         tags=tagging.as_lower_list({**resource.tags, REVISION_TAG: content_hash(spec)}),
     )
     return _live(caller, answer["taskDefinition"], dict(resource.tags))
@@ -181,7 +197,8 @@ async def prune(
     return tuple(old)
 
 
-def _to_api(spec: TaskDefinition) -> dict[str, Any]:
+def to_api(spec: TaskDefinition) -> dict[str, Any]:
+    """The parameters of RegisterTaskDefinition, but for family and tags."""
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image,
@@ -217,7 +234,8 @@ def _to_api(spec: TaskDefinition) -> dict[str, Any]:
     }
 
 
-def _from_api(definition: dict[str, Any]) -> TaskDefinition:
+def from_api(definition: dict[str, Any]) -> TaskDefinition:
+    """A revision of an answer in our terms; what our terms cannot say stands in `unexpected`."""
     containers: Sequence[dict[str, Any]] = definition.get("containerDefinitions") or ()
     container = next((c for c in containers if c.get("name") == CONTAINER), {})
     logs = container.get("logConfiguration") or {}
@@ -254,8 +272,8 @@ def _unexpected(
     yield from (f"a container {other.get('name')}" for other in containers if other is not container)
     if len(container.get("portMappings") or ()) > 1:
         yield "more than one port"
-    if definition.get("volumes"):
-        yield "volumes"
+    yield from (name for name in _NEVER_SET if definition.get(name))
+    yield from (f"{name} of the container" for name in _NEVER_SET_ON_CONTAINER if container.get(name))
     if (driver := (container.get("logConfiguration") or {}).get("logDriver", "awslogs")) != "awslogs":
         yield f"log driver {driver}"
 
@@ -268,7 +286,7 @@ def _live(caller: Caller, definition: dict[str, Any], found: dict[str, str]) -> 
     return Live(
         address=address,
         id=arn,
-        spec=_from_api(definition),
+        spec=from_api(definition),
         tags={key: value for key, value in found.items() if key != REVISION_TAG},
         attributes={"revision": _revision(arn), "content": found.get(REVISION_TAG, "")},
     )

@@ -44,7 +44,7 @@ async def failure_detail(caller: Caller, live: Live) -> str:
         raise TypeError(f"{live.address} is not an ECS service")
     newest = await _newest_stopped(caller, str(live.spec.cluster), live.address.name.partition("/")[2])
     state = live.attributes.get("state")
-    text = _sentence(newest) if newest is not None else ""
+    text = sentence(newest) if newest is not None else ""
     if not text and isinstance(state, ServiceState):
         text = state.event
     text = scrubbed(text)
@@ -67,7 +67,7 @@ async def _newest_stopped(caller: Caller, cluster: str, service: str) -> dict[st
     return max(failed, key=lambda task: str(task.get("stoppedAt", "")), default=None)
 
 
-def _sentence(task: dict[str, Any]) -> str:
+def sentence(task: dict[str, Any]) -> str:
     """The task's reason, and the container's where the task's only says that a container ended."""
     reason = str(task.get("stoppedReason", "")).strip().rstrip(".")
     container: dict[str, Any] = next(
