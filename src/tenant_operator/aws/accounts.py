@@ -140,7 +140,8 @@ class Accounts:
                 service=error.service,
                 operation=error.operation,
                 code="RoleNotAssumable",
-                message=f"{ref.role_arn} cannot be assumed{external}; let its trust policy name the operator's own role, "
+                message=f"{ref.role_arn} cannot be assumed{external}; "
+                "let its trust policy name the operator's own role, "
                 f"and let that role call sts:AssumeRole on it ({error.message})",
                 category=Category.ACCESS,
                 account=_expected_account(ref, target.region) or "",
@@ -152,7 +153,9 @@ class Accounts:
 class _Fetch:
     """Gives the credentials of a role: first those that are there already, later new ones."""
 
-    def __init__(self, own: Session, region: str, request: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+    def __init__(
+        self, own: Session, region: str, request: Mapping[str, Any], first: Mapping[str, Any]
+    ) -> None:
         self._assume = partial(own.call, "sts", region, "assume_role", request)
         self._first: Mapping[str, Any] | None = first
 

@@ -49,7 +49,9 @@ async def naming_blockers(
             users = await _groups_that_name(caller, value)
         if not users and name == "vpc-id":
             users = await _left_in_vpc(caller, value)
-        raise caller.error("ec2", operation, error.code, _message(what, users, error), Category.IN_USE) from error
+        raise caller.error(
+            "ec2", operation, error.code, _message(what, users, error), Category.IN_USE
+        ) from error
 
 
 def _message(what: str, users: list[str], error: AwsError) -> str:
@@ -68,7 +70,9 @@ async def _groups_that_name(caller: Caller, group: str) -> list[str]:
     found = await described(
         caller, "describe_security_groups", "SecurityGroups", {"ip-permission.group-id": (group,)}
     )
-    return [f"a rule of {other['GroupId']} ({other['GroupName']})" for other in found if other["GroupId"] != group]
+    return [
+        f"a rule of {other['GroupId']} ({other['GroupName']})" for other in found if other["GroupId"] != group
+    ]
 
 
 async def _left_in_vpc(caller: Caller, vpc: str) -> list[str]:

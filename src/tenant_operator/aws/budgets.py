@@ -273,7 +273,9 @@ class Budgets:
         """How many calls wait, by (account, Region, bucket); only those where somebody does."""
         return {key: count for key, gate in self._gates.items() if (count := gate.turnstile.waiting())}
 
-    def _gate(self, account: str, region: str, service: str, operation: str) -> tuple[tuple[str, str, str], _Gate]:
+    def _gate(
+        self, account: str, region: str, service: str, operation: str
+    ) -> tuple[tuple[str, str, str], _Gate]:
         rate = rate_of(service, operation)
         key = (account, GLOBAL if service in GLOBAL_SERVICES else region, rate.name)
         if key not in self._gates:

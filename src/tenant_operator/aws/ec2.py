@@ -7,14 +7,17 @@ identity (a creation whose answer was lost, and its repetition) one has the addr
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tenant_operator.aws.adoption import adopted
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.limits import EC2_PAGE
+from tenant_operator.aws.tagging import apply_tag_change
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, Id, Live, Resource, Spec
+from tenant_operator.plan.change import FieldChange
 
 Filters = Mapping[str, Iterable[str]]
 
@@ -69,7 +72,10 @@ def live_of(
 
 
 def created(
-    resource: Resource, id_: str, attributes: Mapping[str, Any] | None = None, put: Mapping[str, str] | None = None
+    resource: Resource,
+    id_: str,
+    attributes: Mapping[str, Any] | None = None,
+    put: Mapping[str, str] | None = None,
 ) -> Live:
     """A resource that has just been made as it should be."""
     return Live(
@@ -90,8 +96,11 @@ _BEST_STATES = ("available", "pending", "pendingacceptance", "partial")
 
 
 def by_address(lives: Iterable[Live]) -> dict[Address, Live]:
-    """Live resources by address. Of those with one identity the one in the best state, then the one with the lowest id,
-    has the address; the others get `#<id>` after it, so that they are seen, and go when their owner goes."""
+    """Live resources by address.
+
+    Of those with one identity the one in the best state, then the one with the lowest id, has the address; the others
+    get `#<id>` after it, so that they are seen, and go when their owner goes.
+    """
 
     def rank(live: Live) -> tuple[int, str]:
         state = str(live.attributes.get("state", "available"))
@@ -99,20 +108,12 @@ def by_address(lives: Iterable[Live]) -> dict[Address, Live]:
 
     found: dict[Address, Live] = {}
     for live in sorted(lives, key=rank):
-        address = live.address
-        if address in found:
-            address = _duplicate(address, live.id)
-            live = Live(
-                address=address, id=live.id, spec=live.spec, tags=live.tags, attributes=live.attributes
-            )
-        found[address] = live
+        if live.address not in found:
+            found[live.address] = live
+        else:
+            address = replace(live.address, name=f"{live.address.name}#{live.id}")
+            found[address] = replace(live, address=address)
     return found
-
-
-def _duplicate(address: Address, id_: str) -> Address:
-    return Address(
-        account=address.account, region=address.region, type=address.type, name=f"{address.name}#{id_}"
-    )
 
 
 async def with_identity(resource: Resource, read: Callable[[Filters], Awaitable[list[Live]]]) -> list[Live]:
@@ -166,3 +167,10 @@ async def unless_gone(call: Awaitable[object]) -> None:
     except AwsError as error:
         if error.category is not Category.NOT_FOUND:
             raise
+
+
+async def update_tags(
+    caller: Caller, _resource: Resource, live: Live, changes: tuple[FieldChange, ...]
+) -> Live:
+    """The update of a resource of which AWS can change nothing but the tags."""
+    return await apply_tag_change(caller, live, changes)

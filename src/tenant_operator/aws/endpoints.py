@@ -24,7 +24,8 @@ from tenant_operator.desired.resources import Address, Live, Resource, Spec, Vpc
 from tenant_operator.plan.change import FieldChange
 
 __all__ = [
-    "CREATE", "DELETE", "TERMINAL", "UPDATE", "EndpointService", "delete_endpoints", "endpoint_service", "read_endpoints",
+    "CREATE", "DELETE", "TERMINAL", "UPDATE", "EndpointService",
+    "delete_endpoints", "endpoint_service", "read_endpoints",
 ]  # fmt: skip
 
 TERMINAL = frozenset({"rejected", "failed", "expired"})
@@ -71,7 +72,9 @@ def _attributes(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "state": str(endpoint.get("State", "pending")).lower(),
         "failure": error.get("Message") or endpoint.get("FailureReason") or "",
-        "dns_names": tuple(entry["DnsName"] for entry in endpoint.get("DnsEntries", ()) if "DnsName" in entry),
+        "dns_names": tuple(
+            entry["DnsName"] for entry in endpoint.get("DnsEntries", ()) if "DnsName" in entry
+        ),
     }
 
 
@@ -82,18 +85,22 @@ def normalised_policy(document: str | None) -> str | None:
     """
     if not document:
         return None
-    parsed = cast(Mapping[str, Any], json.loads(document))
+    parsed = cast("Mapping[str, Any]", json.loads(document))
     return None if _allows_everything(parsed) else canonical(parsed)
 
 
 def _allows_everything(document: Mapping[str, Any]) -> bool:
     found = document.get("Statement", ())
     statements: Sequence[Mapping[str, Any]] = [found] if isinstance(found, Mapping) else found
-    return len(statements) == 1 and {
-        key: value for key, value in statements[0].items() if key not in ("Sid", "Principal")
-    } == {"Effect": "Allow", "Action": "*", "Resource": "*"} and statements[0].get("Principal") in (
-        "*",
-        {"AWS": "*"},
+    return (
+        len(statements) == 1
+        and {key: value for key, value in statements[0].items() if key not in ("Sid", "Principal")}
+        == {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        and statements[0].get("Principal")
+        in (
+            "*",
+            {"AWS": "*"},
+        )
     )
 
 
@@ -103,7 +110,7 @@ async def create_endpoint(caller: Caller, resource: Resource) -> Live:
     Private DNS stays off until the endpoint is available, then an update switches it on: AWS refuses it for an
     endpoint that its provider has not accepted.
     """
-    spec = cast(VpcEndpoint, resource.spec)
+    spec = cast("VpcEndpoint", resource.spec)
     before = await ec2.with_identity(resource, partial(_read, caller))
     present = [live for live in before if live.attributes["state"] not in _GOING | TERMINAL]
     if present:
@@ -133,7 +140,7 @@ async def update_endpoint(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """All changes but those of tags in one ModifyVpcEndpoint, for AWS allows few of them."""
-    wanted, present = cast(VpcEndpoint, resource.spec), cast(VpcEndpoint, live.spec)
+    wanted, present = cast("VpcEndpoint", resource.spec), cast("VpcEndpoint", live.spec)
     fields = {change.field for change in changes}
     parameters: dict[str, Any] = {}
     for name, label in (
@@ -193,7 +200,7 @@ async def delete_endpoints(caller: Caller, lives: Sequence[Live]) -> None:
 
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {VpcEndpoint: create_endpoint}
-UPDATE: Mapping[
-    type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]
-] = {VpcEndpoint: update_endpoint}
+UPDATE: Mapping[type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]] = {
+    VpcEndpoint: update_endpoint
+}
 DELETE: Mapping[type[Spec], Callable[[Caller, Live], Awaitable[None]]] = {VpcEndpoint: delete_endpoint}

@@ -53,7 +53,8 @@ _CODES: Mapping[Category, frozenset[str]] = {
     }),
     Category.OUTAGE: frozenset({
         "InternalError", "InternalFailure", "InternalServerError", "InternalServiceError", "ServerException",
-        "ServiceFailure", "ServiceFailureException", "ServiceUnavailable", "ServiceUnavailableException", "Unavailable",
+        "ServiceFailure", "ServiceFailureException", "ServiceUnavailable",
+        "ServiceUnavailableException", "Unavailable",
         "RequestTimeout", "RequestTimeoutException",
         NOT_SIMULATED,
     }),
@@ -61,30 +62,36 @@ _CODES: Mapping[Category, frozenset[str]] = {
         "AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedAccess", "NotAuthorized",
         "AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",
         "IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "ExpiredToken",
-        "ExpiredTokenException", "RequestExpired", "OptInRequired", "InvalidSignatureException", "TokenRefreshRequired",
+        "ExpiredTokenException", "RequestExpired", "OptInRequired", "InvalidSignatureException",
+        "TokenRefreshRequired",
         "Blocked", "PendingVerification", "RegionDisabledException", "InvalidIdentityToken", "NotAuthorizedForSource",
     }),
     Category.QUOTA: frozenset({
         "LimitExceeded", "LimitExceededException", "ServiceQuotaExceededException", "VpcEndpointLimitExceeded",
         "VpcLimitExceeded", "RulesPerSecurityGroupLimitExceeded", "SecurityGroupLimitExceeded",
         "SecurityGroupsPerInterfaceLimitExceeded", "SubnetLimitExceeded", "RouteTableLimitExceeded",
-        "RouteLimitExceeded", "InternetGatewayLimitExceeded", "NatGatewayLimitExceeded", "AddressLimitExceeded",
-        "NetworkInterfaceLimitExceeded", "InsufficientFreeAddressesInSubnet", "TagLimitExceeded", "ResourceLimitExceeded",
+        "RouteLimitExceeded", "InternetGatewayLimitExceeded",
+        "NatGatewayLimitExceeded", "AddressLimitExceeded",
+        "NetworkInterfaceLimitExceeded", "InsufficientFreeAddressesInSubnet", "TagLimitExceeded",
+        "ResourceLimitExceeded",
         "TooManyLoadBalancers", "TooManyRules", "TooManyUniqueTargetGroupsPerLoadBalancer", "TooManyTargetGroups",
         "TooManyTargets", "TooManyRegistrationsForTargetId", "TooManyActions", "TooManyTags", "TooManyListeners",
-        "TooManyCertificates", "TooManyHostedZones", "TooManyHealthChecks", "LimitsExceeded", "QuotaExceededException",
+        "TooManyCertificates", "TooManyHostedZones", "TooManyHealthChecks", "LimitsExceeded",
+        "QuotaExceededException",
     }),
     Category.NOT_FOUND: frozenset({
         "LoadBalancerNotFound", "ListenerNotFound", "RuleNotFound", "TargetGroupNotFound", "NoSuchHostedZone",
         "NoSuchHealthCheck", "NoSuchChange", "NoSuchEntity", "NoSuchEntityException", "ResourceNotFoundException",
-        "ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException", "NoSuchResourceException",
+        "ClusterNotFoundException", "ServiceNotFoundException", "ServiceNotActiveException",
+        "NoSuchResourceException",
         "TaskSetNotFoundException", "TargetNotFoundException", "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist", "InvalidPermission.NotFound", "Gateway.NotAttached", "NatGatewayNotFound",
     }),
     Category.EXISTS: frozenset({
         "DuplicateTargetGroupName", "DuplicateLoadBalancerName", "DuplicateListener", "EntityAlreadyExists",
         "EntityAlreadyExistsException", "AlreadyExistsException", "ResourceAlreadyExistsException",
-        "HostedZoneAlreadyExists", "HealthCheckAlreadyExists", "InvalidPermission.Duplicate", "InvalidGroup.Duplicate",
+        "HostedZoneAlreadyExists", "HealthCheckAlreadyExists", "InvalidPermission.Duplicate",
+        "InvalidGroup.Duplicate",
         "InvalidSubnet.Conflict", "RouteAlreadyExists", "QueueAlreadyExists", "QueueNameExists", "ForeignOwner",
     }),
     Category.IN_USE: frozenset({
@@ -101,8 +108,10 @@ _CODES: Mapping[Category, frozenset[str]] = {
     }),
     Category.RETRY: frozenset({
         "PriorRequestNotComplete", "UpdateInProgressException", "OperationAbortedException",
-        "ConcurrentModification", "ConcurrentModificationException", "HealthUnavailable", "WAFUnavailableEntityException",
-        "IncorrectState", "IncorrectInstanceState", "InvalidState", "ConcurrentTagAccess", "EntityTemporarilyUnmodifiable",
+        "ConcurrentModification", "ConcurrentModificationException", "HealthUnavailable",
+        "WAFUnavailableEntityException",
+        "IncorrectState", "IncorrectInstanceState", "InvalidState", "ConcurrentTagAccess",
+        "EntityTemporarilyUnmodifiable",
         "EntityTemporarilyUnmodifiableException", "RouteAlreadyPending", "BlockedException",
     }),
 }  # fmt: skip
@@ -163,7 +172,9 @@ class AwsError(Exception):
         self.account = account
         self.region = region
         self.request_id = request_id
-        super().__init__(f"{service} {operation} in {account or 'an unknown account'} ({region}): {code}: {self.message}")
+        super().__init__(
+            f"{service} {operation} in {account or 'an unknown account'} ({region}): {code}: {self.message}"
+        )
 
     @property
     def advice(self) -> str:
@@ -185,15 +196,30 @@ class WrongAccount(AwsError):
 
 _ADVICE: Mapping[Category, str] = {
     Category.RETRY: "AWS is not ready for {call} yet ({message}); this is tried again by itself",
-    Category.THROTTLED: "AWS limits the rate of {call} in account {account}, {region}; calls are slowed down and go on by themselves",
+    Category.THROTTLED: (
+        "AWS limits the rate of {call} in account {account}, {region}; calls are slowed down and go on "
+        "by themselves"
+    ),
     Category.SPEC: "AWS refuses {call}: {message} ({code}); correct the spec",
-    Category.ACCESS: "account {account} does not permit {call}: {message}; grant the operator's role this permission",
-    Category.QUOTA: "a quota of account {account} in {region} is used up: {message} ({code}); ask AWS to raise it in Service Quotas, or free some",
-    Category.NOT_FOUND: "{call} did not find what it needs: {message}; if it was deleted by hand it is made again by itself",
+    Category.ACCESS: (
+        "account {account} does not permit {call}: {message}; grant the operator's role this permission"
+    ),
+    Category.QUOTA: (
+        "a quota of account {account} in {region} is used up: {message} ({code}); ask AWS to raise it in "
+        "Service Quotas, or free some"
+    ),
+    Category.NOT_FOUND: (
+        "{call} did not find what it needs: {message}; if it was deleted by hand it is made again by itself"
+    ),
     Category.EXISTS: "{call}: {message}; remove or rename what is in its place",
     Category.IN_USE: "it cannot be deleted yet: {message}",
-    Category.CONFLICT: "something else changed it at the same time ({code}: {message}); it is read again and retried by itself",
-    Category.OUTAGE: "AWS does not answer {call} in account {account}, {region} ({message}); this is tried again by itself",
+    Category.CONFLICT: (
+        "something else changed it at the same time ({code}: {message}); it is read again and retried by "
+        "itself"
+    ),
+    Category.OUTAGE: (
+        "AWS does not answer {call} in account {account}, {region} ({message}); this is tried again by itself"
+    ),
 }
 _ADVICE_OF_CODE: Mapping[str, str] = {
     NOT_SIMULATED: "the simulated AWS does not have {call}; use a real account for this, or ask for it to be simulated",
@@ -201,16 +227,36 @@ _ADVICE_OF_CODE: Mapping[str, str] = {
     "WrongAccount": "{message}",
     "RoleNotAssumable": "{message}",
     "InvalidRoleArn": "{message}",
-    "NoCredentials": "the operator has no AWS credentials; give its Pod a role (IRSA or EKS Pod Identity), or set boto3's environment variables",
+    "NoCredentials": (
+        "the operator has no AWS credentials; give its Pod a role (IRSA or EKS Pod Identity), or set "
+        "boto3's environment variables"
+    ),
     "RequestExpired": "AWS says that the operator's clock is wrong ({call}); set the node's clock",
-    "SignatureDoesNotMatch": "AWS does not accept the signature of {call}; check the operator's secret key and the node's clock",
-    "OptInRequired": "account {account} is not enabled for {region} or this service ({call}); enable it in the account's settings",
-    "RegionDisabledException": "STS is not active for {region} in account {account}; activate it in the account's IAM settings",
-    "InvalidServiceName": "AWS knows no endpoint service of that name here: {message}; correct serviceName, or ask the provider to allow account {account}",
-    "TooManyUniqueTargetGroupsPerLoadBalancer": "the load balancer uses 100 target groups, and AWS allows no more; add an infra group ({message})",
-    "MalformedPolicyDocument": "IAM does not accept a policy document: {message}; correct it in the tier's spec.iam",
+    "SignatureDoesNotMatch": (
+        "AWS does not accept the signature of {call}; check the operator's secret key and the node's clock"
+    ),
+    "OptInRequired": (
+        "account {account} is not enabled for {region} or this service ({call}); enable it in the "
+        "account's settings"
+    ),
+    "RegionDisabledException": (
+        "STS is not active for {region} in account {account}; activate it in the account's IAM settings"
+    ),
+    "InvalidServiceName": (
+        "AWS knows no endpoint service of that name here: {message}; correct serviceName, or ask the "
+        "provider to allow account {account}"
+    ),
+    "TooManyUniqueTargetGroupsPerLoadBalancer": (
+        "the load balancer uses 100 target groups, and AWS allows no more; add an infra group ({message})"
+    ),
+    "MalformedPolicyDocument": (
+        "IAM does not accept a policy document: {message}; correct it in the tier's spec.iam"
+    ),
     "DependencyViolation": "{message}",
-    "CertificateNotFound": "the listener's certificate does not exist in account {account}, {region} ({message}); correct certificateArns",
+    "CertificateNotFound": (
+        "the listener's certificate does not exist in account {account}, {region} ({message}); correct "
+        "certificateArns"
+    ),
 }
 
 

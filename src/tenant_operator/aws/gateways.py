@@ -18,7 +18,7 @@ from tenant_operator.aws.visibility import creation_token, once_visible
 from tenant_operator.desired.resources import ElasticIp, InternetGateway, Live, NatGateway, Resource
 from tenant_operator.plan.change import FieldChange
 
-# --- Internet gateways -------------------------------------------------------------------------------------------------
+# --- Internet gateways ---
 
 
 async def read_internet_gateways(caller: Caller, wanted: ec2.Filters) -> list[Live]:
@@ -47,7 +47,7 @@ async def create_internet_gateway(caller: Caller, resource: Resource) -> Live:
 
     A crash in between leaves one that is attached to nothing, which the next plan sees as a difference of `vpc`.
     """
-    vpc = ec2.known(cast(InternetGateway, resource.spec).vpc)
+    vpc = ec2.known(cast("InternetGateway", resource.spec).vpc)
     made = await ec2.already_made(resource, partial(read_internet_gateways, caller))
     if made is not None:
         return made
@@ -66,18 +66,16 @@ async def update_internet_gateway(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Attach it to its VPC, and change tags."""
-    wanted, present = cast(InternetGateway, resource.spec), cast(InternetGateway, live.spec)
+    wanted, present = cast("InternetGateway", resource.spec), cast("InternetGateway", live.spec)
     if wanted.vpc != present.vpc:
         await _detach(caller, live)
-        await caller(
-            "ec2", "attach_internet_gateway", InternetGatewayId=live.id, VpcId=ec2.known(wanted.vpc)
-        )
+        await caller("ec2", "attach_internet_gateway", InternetGatewayId=live.id, VpcId=ec2.known(wanted.vpc))
     return await apply_tag_change(caller, replace(live, spec=wanted), changes)
 
 
 async def delete_internet_gateway(caller: Caller, live: Live) -> None:
     """Detach and delete it; it cannot be detached while anything in the VPC has a public address."""
-    vpc = ec2.known(cast(InternetGateway, live.spec).vpc)
+    vpc = ec2.known(cast("InternetGateway", live.spec).vpc)
     what = f"Internet gateway {live.id}"
     if vpc:
         detach = _detach(caller, live)
@@ -86,14 +84,12 @@ async def delete_internet_gateway(caller: Caller, live: Live) -> None:
 
 
 async def _detach(caller: Caller, live: Live) -> None:
-    vpc = ec2.known(cast(InternetGateway, live.spec).vpc)
+    vpc = ec2.known(cast("InternetGateway", live.spec).vpc)
     if vpc:
-        await ec2.unless_gone(
-            caller("ec2", "detach_internet_gateway", InternetGatewayId=live.id, VpcId=vpc)
-        )
+        await ec2.unless_gone(caller("ec2", "detach_internet_gateway", InternetGatewayId=live.id, VpcId=vpc))
 
 
-# --- Addresses ---------------------------------------------------------------------------------------------------------
+# --- Addresses ---
 
 
 async def read_addresses(caller: Caller, wanted: ec2.Filters) -> list[Live]:
@@ -124,13 +120,6 @@ async def create_address(caller: Caller, resource: Resource) -> Live:
     return ec2.created(resource, answer["AllocationId"], attributes, put)
 
 
-async def update_address(
-    caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
-) -> Live:
-    """Change tags; an address has nothing else."""
-    return await apply_tag_change(caller, live, changes)
-
-
 async def delete_address(caller: Caller, live: Live) -> None:
     """Release it. While a NAT gateway still holds it, EC2 calls that a failed authentication."""
     try:
@@ -147,7 +136,7 @@ async def delete_address(caller: Caller, live: Live) -> None:
         ) from error
 
 
-# --- NAT gateways ------------------------------------------------------------------------------------------------------
+# --- NAT gateways ---
 
 NAT_STATES = ("pending", "available", "failed", "deleting")
 """Those in which it exists; a deleted one is shown for an hour more."""
@@ -179,7 +168,7 @@ def _allocation(gateway: dict[str, Any]) -> str:
 
 async def create_nat_gateway(caller: Caller, resource: Resource) -> Live:
     """CreateNatGateway; it is usable some minutes later, once its `state` is available."""
-    spec = cast(NatGateway, resource.spec)
+    spec = cast("NatGateway", resource.spec)
     before = await ec2.with_identity(resource, partial(_nat_gateways, caller))
     present = [live for live in before if live.attributes["state"] in ("pending", "available")]
     if present:
@@ -200,13 +189,6 @@ async def create_nat_gateway(caller: Caller, resource: Resource) -> Live:
     )
     gateway = answer["NatGateway"]
     return ec2.created(resource, gateway["NatGatewayId"], {"state": gateway["State"], "failure": ""}, put)
-
-
-async def update_nat_gateway(
-    caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
-) -> Live:
-    """Change tags; all else of a NAT gateway is for life."""
-    return await apply_tag_change(caller, live, changes)
 
 
 async def delete_nat_gateway(caller: Caller, live: Live) -> None:

@@ -64,7 +64,7 @@ async def _read_role(caller: Caller, name: str) -> Live | None:
 def normalised(document: str | Mapping[str, Any]) -> str:
     """A policy as IAM gives it (parsed, or URL-encoded JSON) in canonical JSON."""
     if isinstance(document, str):
-        document = cast(Mapping[str, Any], json.loads(unquote(document)))
+        document = cast("Mapping[str, Any]", json.loads(unquote(document)))
     return canonical(document)
 
 
@@ -82,7 +82,7 @@ async def _document(caller: Caller, name: str, policy: str) -> str:
     return normalised(answer["PolicyDocument"])
 
 
-# --- Writing -----------------------------------------------------------------------------------------------------------
+# --- Writing ---
 
 
 async def create_role(caller: Caller, resource: Resource) -> Live:
@@ -90,7 +90,7 @@ async def create_role(caller: Caller, resource: Resource) -> Live:
 
     A crash in between leaves a role without some of its policies, which the next plan sees as a difference.
     """
-    spec = cast(Role, resource.spec)
+    spec = cast("Role", resource.spec)
     name = resource.address.name
     boundary = {"PermissionsBoundary": spec.permissions_boundary} if spec.permissions_boundary else {}
     try:
@@ -117,7 +117,9 @@ async def create_role(caller: Caller, resource: Resource) -> Live:
 async def _existing(caller: Caller, name: str) -> Live:
     live = await _read_role(caller, name)
     if live is None:
-        raise caller.error("iam", "get_role", "NoSuchEntity", f"role {name} is not there yet", Category.NOT_FOUND)
+        raise caller.error(
+            "iam", "get_role", "NoSuchEntity", f"role {name} is not there yet", Category.NOT_FOUND
+        )
     return live
 
 
@@ -125,7 +127,7 @@ async def update_role(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Change the fields that differ; what is to be permitted is added before anything is taken away."""
-    wanted, present = cast(Role, resource.spec), cast(Role, live.spec)
+    wanted, present = cast("Role", resource.spec), cast("Role", live.spec)
     name = resource.address.name
     fields = {change.field for change in changes}
     if "trust" in fields:
@@ -137,7 +139,9 @@ async def update_role(
         await _detach(caller, name, sorted(set(present.managed_policies) - set(wanted.managed_policies)))
     if "inline_policies" in fields:
         await _put(caller, name, sorted(set(wanted.inline_policies) - set(present.inline_policies)))
-        await _drop(caller, name, sorted(set(dict(present.inline_policies)) - set(dict(wanted.inline_policies))))
+        await _drop(
+            caller, name, sorted(set(dict(present.inline_policies)) - set(dict(wanted.inline_policies)))
+        )
     return await apply_tag_change(caller, replace(live, spec=wanted), changes)
 
 
@@ -156,7 +160,7 @@ async def delete_role(caller: Caller, live: Live) -> None:
 
 async def create_service_linked_role(caller: Caller, resource: Resource) -> Live:
     """Have AWS make the role; that it "has been taken" means that it is there."""
-    service, name = cast(ServiceLinkedRole, resource.spec).service, resource.address.name
+    service, name = cast("ServiceLinkedRole", resource.spec).service, resource.address.name
     try:
         answer = await caller("iam", "create_service_linked_role", AWSServiceName=service)
     except AwsError as error:
@@ -183,7 +187,8 @@ async def _attach(caller: Caller, name: str, arns: Iterable[str]) -> None:
                         "iam",
                         "attach_role_policy",
                         "NoSuchPolicy",
-                        f"there is no managed policy {arn} in account {caller.account}; create it there, or take it out of spec.iam",
+                        f"there is no managed policy {arn} in account {caller.account}; "
+                        "create it there, or take it out of spec.iam",
                         Category.SPEC,
                     ) from error
                 raise
@@ -231,9 +236,9 @@ CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {
     Role: create_role,
     ServiceLinkedRole: create_service_linked_role,
 }
-UPDATE: Mapping[
-    type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]
-] = {Role: update_role}
+UPDATE: Mapping[type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]] = {
+    Role: update_role
+}
 DELETE: Mapping[type[Spec], Callable[[Caller, Live], Awaitable[None]]] = {
     Role: delete_role,
     ServiceLinkedRole: leave_service_linked_role,

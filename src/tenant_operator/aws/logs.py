@@ -51,7 +51,7 @@ async def _read(caller: Caller, name: str) -> Live | None:
 
 async def create_log_group(caller: Caller, resource: Resource) -> Live:
     """CreateLogGroup, then its retention; a crash in between shows as a difference of `retention_days`."""
-    spec, name = cast(LogGroup, resource.spec), resource.address.name
+    spec, name = cast("LogGroup", resource.spec), resource.address.name
     try:
         await caller("logs", "create_log_group", logGroupName=name, tags=dict(resource.tags))
     except AwsError as error:
@@ -68,7 +68,7 @@ async def update_log_group(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Change retention and tags."""
-    spec = cast(LogGroup, resource.spec)
+    spec = cast("LogGroup", resource.spec)
     if any(change.field == "retention_days" for change in changes):
         await _retain(caller, resource.address.name, spec.retention_days)
     return await apply_tag_change(caller, replace(live, spec=spec), changes)
@@ -95,7 +95,11 @@ async def _existing(caller: Caller, name: str) -> Live:
         live = await _read(caller, name)
         if live is None:
             raise caller.error(
-                "logs", "describe_log_groups", "NotThereYet", f"log group {name} is not there yet", Category.NOT_FOUND
+                "logs",
+                "describe_log_groups",
+                "NotThereYet",
+                f"log group {name} is not there yet",
+                Category.NOT_FOUND,
             )
         return live
 
@@ -107,7 +111,7 @@ def _address(caller: Caller, name: str) -> Address:
 
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {LogGroup: create_log_group}
-UPDATE: Mapping[
-    type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]
-] = {LogGroup: update_log_group}
+UPDATE: Mapping[type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]] = {
+    LogGroup: update_log_group
+}
 DELETE: Mapping[type[Spec], Callable[[Caller, Live], Awaitable[None]]] = {LogGroup: delete_log_group}

@@ -62,14 +62,12 @@ CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {
     RouteTable: route_tables.create_route_table,
     SecurityGroup: security_groups.create_security_group,
 }
-UPDATE: Mapping[
-    type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]
-] = {
+UPDATE: Mapping[type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]] = {
     Vpc: vpcs.update_vpc,
-    Subnet: vpcs.update_subnet,
+    Subnet: ec2.update_tags,
     InternetGateway: gateways.update_internet_gateway,
-    ElasticIp: gateways.update_address,
-    NatGateway: gateways.update_nat_gateway,
+    ElasticIp: ec2.update_tags,
+    NatGateway: ec2.update_tags,
     RouteTable: route_tables.update_route_table,
     SecurityGroup: security_groups.update_security_group,
 }

@@ -1,6 +1,6 @@
 """The quotas of an account that decide how much it can hold, and where each number comes from.
 
-For each: Service Quotas' applied value → its default of AWS → (load balancing) DescribeAccountLimits → what is built in.
+For each: Service Quotas' applied value → AWS's default → (load balancing) DescribeAccountLimits → what is built in.
 No answer lifts a limit that AWS calls hard.
 Sources: https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html,
 https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html,
@@ -57,7 +57,10 @@ class Known:
 
 
 KNOWN: tuple[Known, ...] = (
-    Known("elasticloadbalancing", "L-53DA6B97", "Application Load Balancers per Region", 50, elb_limit="application-load-balancers"),
+    Known(
+        "elasticloadbalancing", "L-53DA6B97", "Application Load Balancers per Region", 50,
+        elb_limit="application-load-balancers",
+    ),
     Known(
         "elasticloadbalancing", "L-7EED9B64", "Rules per Application Load Balancer", 100,
         elb_limit="rules-per-application-load-balancer",

@@ -65,7 +65,7 @@ async def create_route_table(caller: Caller, resource: Resource) -> Live:
 
     A crash in between leaves differences of `routes` and `subnets`, which the next plan sees.
     """
-    spec = cast(RouteTable, resource.spec)
+    spec = cast("RouteTable", resource.spec)
     made = await ec2.already_made(resource, partial(read_route_tables, caller))
     if made is not None:
         return made
@@ -93,7 +93,7 @@ async def update_route_table(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Change routes in place, take off the others, associate and disassociate subnets, change tags."""
-    wanted, present = cast(RouteTable, resource.spec), cast(RouteTable, live.spec)
+    wanted, present = cast("RouteTable", resource.spec), cast("RouteTable", live.spec)
     before = {route.destination: route for route in present.routes}
     after = {route.destination: route for route in wanted.routes}
     for destination, route in after.items():
@@ -117,7 +117,7 @@ async def delete_route_table(caller: Caller, live: Live) -> None:
     current = await read_route_tables(caller, {"route-table-id": (live.id,)})
     for table in current:
         await _disassociate(caller, table.attributes["associations"].values())
-    vpc = ec2.known(cast(RouteTable, live.spec).vpc)
+    vpc = ec2.known(cast("RouteTable", live.spec).vpc)
     deletion = caller("ec2", "delete_route_table", RouteTableId=live.id)
     await naming_blockers(caller, "delete_route_table", f"route table {live.id}", ("vpc-id", vpc), deletion)
 

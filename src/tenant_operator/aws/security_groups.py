@@ -87,7 +87,7 @@ async def create_security_group(caller: Caller, resource: Resource) -> Live:
 
     A crash in between leaves a difference of `ingress`, which the next plan sees.
     """
-    spec = cast(SecurityGroup, resource.spec)
+    spec = cast("SecurityGroup", resource.spec)
     vpc, put = ec2.known(spec.vpc), ec2.name_tagged(resource)
     try:
         answer = await once_visible(
@@ -118,7 +118,7 @@ async def update_security_group(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Permit what is missing, then revoke what is too much, and change tags."""
-    wanted, present = cast(SecurityGroup, resource.spec), cast(SecurityGroup, live.spec)
+    wanted, present = cast("SecurityGroup", resource.spec), cast("SecurityGroup", live.spec)
     if wanted.ingress != present.ingress:
         try:
             await _set_ingress(caller, live.id, wanted.ingress, present.ingress)
@@ -127,7 +127,7 @@ async def update_security_group(
                 raise
             current = await read_security_groups(caller, {"group-id": (live.id,)})
             for group in current:
-                rules = cast(SecurityGroup, group.spec).ingress
+                rules = cast("SecurityGroup", group.spec).ingress
                 await _set_ingress(caller, live.id, wanted.ingress, rules)
     return await apply_tag_change(caller, replace(live, spec=wanted), changes)
 

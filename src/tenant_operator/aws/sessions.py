@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 from botocore.exceptions import PaginationError
+from botocore.loaders import Loader, create_loader
 
 from tenant_operator.aws.limits import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, THREADS_PER_ACCOUNT
 
@@ -40,7 +42,9 @@ class Session:
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
-    def call(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def call(
+        self, service: str, region: str, operation: str, parameters: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Make one call, in this thread.
 
         Raises:
@@ -90,7 +94,9 @@ class Pagination:
         if self._more is not None and not answer.get(self._more):
             return None
         tokens = {
-            name: answer[key] for name, key in zip(self._inputs, self._outputs, strict=True) if answer.get(key)
+            name: answer[key]
+            for name, key in zip(self._inputs, self._outputs, strict=True)
+            if answer.get(key)
         }
         return tokens or None
 
@@ -101,9 +107,6 @@ def _listed(value: str | list[str]) -> list[str]:
 
 class Sessions:
     """Makes sessions that share what is large."""
-
-    def __init__(self) -> None:
-        self._loader: Any = None
 
     def default(self) -> Session:
         """With the credentials of boto3's own chain: environment, profile, web identity, Pod identity, metadata."""
@@ -121,24 +124,27 @@ class Sessions:
     def _bare(self) -> botocore.session.Session:
         session = botocore.session.Session()
         session.set_config_variable("sts_regional_endpoints", "regional")
-        if self._loader is None:
-            self._loader = session.get_component("data_loader")
-        else:
-            session.register_component("data_loader", self._loader)
+        session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         return session
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """The one that every session of the process shares; it keeps what it has read."""
+    return create_loader(data_path)
 
 
 class _Refreshed(CredentialProvider):
     """Gives botocore credentials that come from a function."""
 
-    METHOD = "tenant-operator-assume-role"
+    METHOD: str | None = "tenant-operator-assume-role"
 
     def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
         super().__init__()
         self._fetch = fetch
 
     def load(self) -> RefreshableCredentials:
-        return RefreshableCredentials.create_from_metadata(self._metadata(), self._metadata, self.METHOD)
+        return RefreshableCredentials.create_from_metadata(self._metadata(), self._metadata, str(self.METHOD))
 
     def _metadata(self) -> dict[str, str]:
         found = self._fetch()

@@ -47,7 +47,7 @@ async def create_vpc(caller: Caller, resource: Resource) -> Live:
 
     CreateVpc takes no client token: what an earlier call has made is looked for first.
     """
-    spec = cast(Vpc, resource.spec)
+    spec = cast("Vpc", resource.spec)
     made = await ec2.already_made(resource, partial(read_vpcs, caller))
     if made is not None:
         return made
@@ -64,8 +64,8 @@ async def update_vpc(
     caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
 ) -> Live:
     """Change DNS attributes and tags."""
-    spec = cast(Vpc, resource.spec)
-    await _set_dns(caller, live.id, spec, cast(Vpc, live.spec))
+    spec = cast("Vpc", resource.spec)
+    await _set_dns(caller, live.id, spec, cast("Vpc", live.spec))
     return await apply_tag_change(caller, replace(live, spec=spec), changes)
 
 
@@ -86,7 +86,7 @@ async def delete_vpc(caller: Caller, live: Live) -> None:
     await naming_blockers(caller, "delete_vpc", f"VPC {live.id}", ("vpc-id", live.id), deletion)
 
 
-# --- Subnets -----------------------------------------------------------------------------------------------------------
+# --- Subnets ---
 
 
 async def read_subnets(caller: Caller, wanted: ec2.Filters) -> list[Live]:
@@ -106,7 +106,7 @@ async def read_subnets(caller: Caller, wanted: ec2.Filters) -> list[Live]:
 
 async def create_subnet(caller: Caller, resource: Resource) -> Live:
     """CreateSubnet. It takes no client token, but a VPC has room for one subnet of a CIDR block."""
-    spec = cast(Subnet, resource.spec)
+    spec = cast("Subnet", resource.spec)
     vpc, put = ec2.known(spec.vpc), ec2.name_tagged(resource)
     try:
         answer = await once_visible(
@@ -130,13 +130,6 @@ async def create_subnet(caller: Caller, resource: Resource) -> Live:
     subnet = answer["Subnet"]
     attributes = {"state": subnet["State"], "zone_id": subnet.get("AvailabilityZoneId", "")}
     return ec2.created(resource, subnet["SubnetId"], attributes, put)
-
-
-async def update_subnet(
-    caller: Caller, resource: Resource, live: Live, changes: tuple[FieldChange, ...]
-) -> Live:
-    """Change tags; all else of a subnet is for life."""
-    return await apply_tag_change(caller, live, changes)
 
 
 async def delete_subnet(caller: Caller, live: Live) -> None:
