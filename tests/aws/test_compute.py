@@ -221,6 +221,8 @@ class Ground:
     cluster: Live
     definition: Live
     target_group: str
+    writes: list[str]
+    """What it took to make the tenant's part of it."""
 
     def service(self, **changes: Any) -> Resource:
         spec = Service(
@@ -259,6 +261,7 @@ async def ground(cell: Cell) -> Ground:
         load_balancer=balancer.id, port=80, protocol="HTTP", default_action=FixedResponse(status=404)
     )
     listener = await writes[Listener](cell.caller, cell.resource("prod-ig-1-0123456789:80", spec, tenant=""))
+    cell.new_calls()
     check = HealthCheck(
         path="/healthz", interval_seconds=15, timeout_seconds=5, healthy_threshold=2, unhealthy_threshold=3
     )
@@ -269,8 +272,7 @@ async def ground(cell: Cell) -> Ground:
     await rules.create_rule(cell.caller, cell.resource("ig-1/acme/rule", rule, "rule"), 100)
     made = await create(cell, cluster(cell))
     revision = await create(cell, definition(cell))
-    cell.new_calls()
-    return Ground(cell, made, revision, group.id)
+    return Ground(cell, made, revision, group.id, cell.new_calls())
 
 
 async def test_a_new_service_is_one_write_and_reads_back_as_it_was_asked_for(ground: Ground) -> None:
@@ -283,6 +285,17 @@ async def test_a_new_service_is_one_write_and_reads_back_as_it_was_asked_for(gro
     state = seen.attributes["state"]
     assert isinstance(state, ServiceState)
     assert (state.status, state.primary_task_definition) == ("ACTIVE", ground.definition.id)
+
+
+async def test_a_fresh_tenant_costs_five_writes(ground: Ground) -> None:
+    await create(ground.cell, ground.service())
+    assert [*ground.writes, *ground.cell.new_calls()] == [
+        "CreateTargetGroup",
+        "CreateRule",
+        "CreateCluster",
+        "RegisterTaskDefinition",
+        "CreateService",
+    ]
 
 
 async def test_a_service_on_spot_reads_back_as_it_was_asked_for(ground: Ground) -> None:
