@@ -1,0 +1,90 @@
+"""Cell: one AWS account of a tier."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from tenant_operator.api.constraints import Rule, Struct, between, immutable, keyed, length
+from tenant_operator.api.objects import AGE, READY, SHORT_NAME_RULE, Column, KubernetesObject, Status, readable
+from tenant_operator.api.types import AccountId, ExternalId, Reference, RoleArn
+
+
+class CellSpec(Struct):
+    """One AWS account of a tier."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.roleArn) || self.roleArn.contains('::' + self.accountId + ':')",
+            "roleArn must be a role in the account accountId",
+            "'roleArn must be a role in account ' + self.accountId + ', such as arn:aws:iam::' + self.accountId + "
+            "':role/tenant-operator'",
+        ),
+        Rule("!has(self.externalId) || has(self.roleArn)", "externalId goes with roleArn; write both"),
+    )
+
+    tier_ref: Annotated[Reference, immutable("tierRef cannot change; create a second cell in the other tier")]
+    """The tier that the cell belongs to. Immutable."""
+    account_id: Annotated[AccountId, immutable("accountId cannot change; create a second cell with the other account")]
+    """AWS account id, 12 digits in quotes. Immutable. It must be the account that the credentials lead to."""
+    role_arn: RoleArn | None = None
+    """IAM role through which the operator works in the account. Absent: the operator's own credentials."""
+    external_id: ExternalId | None = None
+    """External id that the role's trust policy asks for; advised with roleArn."""
+    schedulable: bool = True
+    """false: no new tenants here."""
+    paused: bool = False
+    """true: nothing of the cell, its infra groups and its tenants there is changed in AWS."""
+
+
+class CellSummary(Struct):
+    """The cell's children, counted."""
+
+    infra_groups: Annotated[str, length(32)] | None = None
+    """Infra groups that are Ready, of all: "3/3"."""
+    tenants: Annotated[int, between(0, 2**31 - 1)] | None = None
+    """Tenants that are placed in the cell."""
+
+
+class Quota(Struct):
+    """One of AWS's limits in the account."""
+
+    code: Annotated[str, length(32)]
+    """Code in Service Quotas, such as L-7EED9B64."""
+    name: Annotated[str, length(256)]
+    """Name in Service Quotas."""
+    used: Annotated[int, between(0, 2**53)] | None = None
+    """How much is used, as far as it is known."""
+    limit: Annotated[int, between(0, 2**53)]
+    """How much is allowed."""
+    source: Literal["ServiceQuotas", "AWSDefault", "BuiltIn", "Override"]
+    """Where the limit comes from."""
+
+
+class CellStatus(Status):
+    """What the operator has seen and done."""
+
+    summary: CellSummary | None = None
+    """The cell's children, counted."""
+    quotas: Annotated[tuple[Quota, ...], keyed("code", 100)] = ()
+    """AWS's limits in the account."""
+
+
+class Cell(KubernetesObject):
+    """One AWS account of a tier."""
+
+    KIND: ClassVar[str] = "Cell"
+    PLURAL: ClassVar[str] = "cells"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("cell",)
+    SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.tierRef.name",)
+    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (SHORT_NAME_RULE,)
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column(name="Tier", path=".spec.tierRef.name", description="Tier"),
+        Column(name="Account", path=".spec.accountId", description="AWS account"),
+        Column(name="Groups", path=".status.summary.infraGroups", description="Infra groups ready, of all"),
+        Column(name="Tenants", path=".status.summary.tenants", type="integer", description="Tenants placed here"),
+        READY,
+        AGE,
+    )
+
+    spec: CellSpec
+    status: Annotated[CellStatus, readable(CellStatus)] = CellStatus()
