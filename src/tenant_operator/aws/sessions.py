@@ -19,7 +19,6 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
-from botocore.exceptions import PaginationError
 from botocore.loaders import Loader, create_loader
 
 from tenant_operator.aws.limits import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, THREADS_PER_ACCOUNT
@@ -55,10 +54,14 @@ class Session:
         return answer
 
     def pagination(self, service: str, region: str, operation: str) -> Pagination:
-        """How the answers of an operation are continued."""
+        """How the answers of an operation are continued.
+
+        Raises:
+            ValueError: they come in one piece.
+        """
         client = self._client(service, region)
         if not client.can_paginate(operation):
-            raise PaginationError(message=f"{service} {operation} has no pages")
+            raise ValueError(f"{service} {operation} has no pages")
         name = client.meta.method_to_api_mapping[operation]
         return Pagination(self._session.get_paginator_model(service).get_paginator(name))
 
