@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -271,7 +273,7 @@ async def ground(cell: Cell) -> Ground:
     rule = ListenerRule(listener=listener.id, paths=("/acme",), action=Forward(((group.id, 1),)))
     await rules.create_rule(cell.caller, cell.resource("ig-1/acme/rule", rule, "rule"), 100)
     made = await create(cell, cluster(cell))
-    revision = await create(cell, definition(cell))
+    revision = await create(cell, definition(cell, secrets=()))
     return Ground(cell, made, revision, group.id, cell.new_calls())
 
 
@@ -305,9 +307,24 @@ async def test_a_service_on_spot_reads_back_as_it_was_asked_for(ground: Ground) 
     assert converged(wanted, (await ground.read(SERVICE))[wanted.address])
 
 
+async def test_a_service_moves_to_spot_and_back(ground: Ground) -> None:
+    live = await create(ground.cell, ground.service())
+    on_spot = ground.service(spot=True)
+    both = await update(ground.cell, cluster(ground.cell, spot=True), ground.cluster)
+    live = await update(ground.cell, on_spot, live)
+    assert converged(on_spot, live)
+    assert converged(on_spot, (await ground.read(SERVICE))[on_spot.address])
+    await update(ground.cell, cluster(ground.cell), both)
+    back = ground.service()
+    assert converged(back, await update(ground.cell, back, live))
+    assert converged(back, (await ground.read(SERVICE))[back.address])
+
+
 async def test_each_edit_of_a_service_is_one_call_that_says_only_what_changed(ground: Ground) -> None:
     live = await create(ground.cell, ground.service())
-    newer = await task_definitions.register(ground.cell.caller, definition(ground.cell, restart_nonce="2"))
+    newer = await task_definitions.register(
+        ground.cell.caller, definition(ground.cell, secrets=(), restart_nonce="2")
+    )
     ground.cell.new_calls()
     wanted = ground.service()
     for changes in (
@@ -389,6 +406,53 @@ async def test_a_service_is_deleted_after_its_tasks_were_told_to_stop(ground: Gr
     found = list((await ground.read(SERVICE)).values())
     assert all(seen.attributes["state"].status == "DRAINING" for seen in found)
     await delete(ground.cell, live)
+
+
+async def state_of(ground: Ground, reached: Callable[[ServiceState], bool]) -> Live:
+    """The service, once its state is as it should be."""
+    async with asyncio.timeout(30):
+        while True:
+            (live,) = (await ground.read(SERVICE)).values()
+            if reached(live.attributes["state"]):
+                return live
+            await asyncio.sleep(0.1)
+
+
+async def test_a_rollout_is_followed_to_its_end_and_its_targets_turn_healthy(ground: Ground) -> None:
+    await create(ground.cell, ground.service())
+    live = await state_of(ground, lambda state: state.rollout == "COMPLETED" and state.running == 2)
+    state = live.attributes["state"]
+    assert (state.deployments, state.failed_tasks, state.failed_task_definition) == (1, 0, "")
+    assert await compute.read_target_health(ground.cell.caller, ground.target_group) == {"healthy": 2}
+    assert await compute.failure_detail(ground.cell.caller, live) in ("", state.event)
+
+
+async def test_a_tenant_whose_secret_is_missing_is_told_so_without_the_secrets_arn(ground: Ground) -> None:
+    arn = f"arn:aws:secretsmanager:us-east-1:{ground.cell.caller.account}:secret:top-secret-AbCdEf"
+    broken = await task_definitions.register(
+        ground.cell.caller, definition(ground.cell, secrets=(("TOKEN", arn),))
+    )
+    await create(ground.cell, ground.service(task_definition=broken.id))
+    live = await state_of(ground, lambda state: state.rollout == "FAILED")
+    assert live.attributes["state"].failed_task_definition == broken.id
+    detail = await compute.failure_detail(ground.cell.caller, live)
+    assert "ResourceInitializationError: unable to pull secrets" in detail
+    assert "top-secret" not in detail
+
+
+async def test_a_release_that_was_rolled_back_is_seen_to_be(ground: Ground) -> None:
+    live = await create(ground.cell, ground.service())
+    await state_of(ground, lambda state: state.rollout == "COMPLETED" and state.running == 2)
+    broken = await task_definitions.register(
+        ground.cell.caller, definition(ground.cell, secrets=(), log_group="/gone")
+    )
+    await update(ground.cell, ground.service(task_definition=broken.id), live)
+    seen = await state_of(
+        ground,
+        lambda state: state.primary_task_definition == ground.definition.id and state.rollout == "COMPLETED",
+    )
+    assert seen.spec == ground.service().spec
+    assert "log group does not exist" in await compute.failure_detail(ground.cell.caller, seen)
 
 
 async def test_services_of_a_cluster_that_has_gone_are_gone(ground: Ground) -> None:
