@@ -172,9 +172,7 @@ Ipv4Cidr = Annotated[
         ),
         Rule(
             "!isCIDR(self) || cidr(self) == cidr(self).masked()",
-            "the address has bits set behind the prefix length; write the block's first address",
-            "!isCIDR(self) ? '' : self + ' has bits set behind its prefix length; write ' + "
-            "string(cidr(self).masked()) + ' instead'",
+            "the address has bits set behind the prefix length; write the first address of the block, such as 10.20.0.0/16",
         ),
     ),
 ]

@@ -19,7 +19,6 @@ from tenant_operator.api.constraints import (
     length,
     matching,
     one_of,
-    quoted,
     rules,
 )
 from tenant_operator.api.types import Port, SecretArn
@@ -50,18 +49,13 @@ def _memory_in_words(options: tuple[int, ...]) -> str:
     return f"{', '.join(map(str, options[:-1]))} or {options[-1]}"
 
 
-def _fargate_pair() -> Rule:
-    pairs = " || ".join(f"(self.cpu == {cpu} && self.memory in {list(memory)})" for cpu, memory in FARGATE_SIZES.items())
-    words = ", ".join(f"{cpu}: {quoted(_memory_in_words(memory))}" for cpu, memory in FARGATE_SIZES.items())
-    return Rule(
-        f"!has(self.cpu) || !has(self.memory) || {pairs}",
-        "cpu and memory must be a pair that Fargate runs, such as cpu 1024 with memory 2048 to 8192 in steps of 1024",
-        "!has(self.cpu) || !has(self.memory) ? '' : 'memory ' + string(self.memory) + ' does not go with cpu ' + "
-        "string(self.cpu) + ' on Fargate; with it, write ' + {" + words + "}[self.cpu] + ' (MiB)'",
+FARGATE_PAIRS = tuple(
+    Rule(
+        f"!has(self.cpu) || !has(self.memory) || self.cpu != {cpu} || self.memory in {list(memory)}",
+        f"with cpu {cpu}, Fargate runs memory {_memory_in_words(memory)} (MiB)",
     )
-
-
-FARGATE_PAIR = _fargate_pair()
+    for cpu, memory in FARGATE_SIZES.items()
+)
 VARIABLE_IN_BOTH = Rule(
     "!has(self.environment) || !has(self.secrets) || self.environment.all(name, !(name in self.secrets))",
     "a variable is in both environment and secrets; keep it in one of the two",
@@ -69,11 +63,8 @@ VARIABLE_IN_BOTH = Rule(
 ROOM_TO_REPLACE = Rule(
     "self.replicas * self.deployment.maximumPercent / 100 > "
     "(self.replicas * self.deployment.minimumHealthyPercent + 99) / 100",
-    "deployment leaves no room to replace a task",
-    "'with replicas ' + string(self.replicas) + ', deployment.minimumHealthyPercent ' + "
-    "string(self.deployment.minimumHealthyPercent) + ' and maximumPercent ' + "
-    "string(self.deployment.maximumPercent) + ' leave no room to replace a task; write maximumPercent 200, or a smaller "
-    "minimumHealthyPercent'",
+    "with so many replicas, deployment leaves no room to replace a task; "
+    "write maximumPercent: 200, or a smaller minimumHealthyPercent",
 )
 NOT_BOTH_100 = Rule(
     "!has(self.minimumHealthyPercent) || !has(self.maximumPercent) || self.maximumPercent > self.minimumHealthyPercent",
@@ -172,7 +163,7 @@ class Deployment(Struct):
 class TierWorkload(Struct):
     """What tenants run unless they say otherwise."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (FARGATE_PAIR, VARIABLE_IN_BOTH, ROOM_TO_REPLACE)
+    RULES: ClassVar[tuple[Rule, ...]] = (*FARGATE_PAIRS, VARIABLE_IN_BOTH, ROOM_TO_REPLACE)
 
     image: Image
     """Container image; with egress None it must come from ECR, through the endpoints."""
@@ -259,7 +250,7 @@ _UNSET_AND_SET = tuple(
 class TenantWorkload(Struct):
     """What the tenant sets of its own: scalars replace the tier's, maps are merged by key. Absent: as the tier says."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (FARGATE_PAIR, VARIABLE_IN_BOTH, *_UNSET_AND_SET)
+    RULES: ClassVar[tuple[Rule, ...]] = (*FARGATE_PAIRS, VARIABLE_IN_BOTH, *_UNSET_AND_SET)
 
     image: Image | None = None
     """Container image, from one of the tier's allowedTenants.imagePrefixes."""
