@@ -11,22 +11,14 @@ import sys
 import threading
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = (
-    1  # prctl(2): the kernel sends this process a signal when its parent dies
-)
+_PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this process a signal when its parent dies
 
 
 def main() -> int:
     """Exit codes: 0 stopped by a signal, 2 wrong use."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tenant_operator.sandbox.aws", description=__doc__
-    )
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="a loopback address (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--port", type=int, default=0, help="0 takes a free port (default: %(default)s)"
-    )
+    parser = argparse.ArgumentParser(prog="python -m tenant_operator.sandbox.aws", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free port (default: %(default)s)")
     parser.add_argument(
         "--ready-file",
         type=Path,
@@ -38,9 +30,7 @@ def main() -> int:
         default="fast",
         help="how long things take",
     )
-    parser.add_argument(
-        "--seed", type=int, help="of the random numbers, to repeat a run's ids"
-    )
+    parser.add_argument("--seed", type=int, help="of the random numbers, to repeat a run's ids")
     parser.add_argument(
         "--die-with-parent",
         action="store_true",
@@ -51,9 +41,7 @@ def main() -> int:
         parser.error(
             "--host must be a loopback address such as 127.0.0.1: the simulated AWS checks no signatures"
         )
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     if arguments.die_with_parent:
         _die_with_parent(os.getppid())
 
@@ -64,13 +52,9 @@ def main() -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    aws = SimulatedAws(
-        arguments.host, arguments.port, arguments.profile, arguments.seed
-    )
+    aws = SimulatedAws(arguments.host, arguments.port, arguments.profile, arguments.seed)
     ready = aws.start()
-    logging.getLogger(__name__).info(
-        "serving on %s (profile %s)", ready.endpoint, arguments.profile
-    )
+    logging.getLogger(__name__).info("serving on %s (profile %s)", ready.endpoint, arguments.profile)
     if arguments.ready_file:
         ready.write(arguments.ready_file)
     stop.wait()

@@ -90,19 +90,13 @@ class CallLog:
                 record
                 for record in self._ring
                 if record.sequence > sequence
-                and all(
-                    str(getattr(record, name)) == value
-                    for name, value in wanted.items()
-                )
+                and all(str(getattr(record, name)) == value for name, value in wanted.items())
             ]
 
     def counters(self) -> list[dict[str, Any]]:
         """Calls by account, Region, service, action, kind and error code, most frequent first."""
         with self._lock:
-            return [
-                {**asdict(key), "count": count}
-                for key, count in self._counters.most_common()
-            ]
+            return [{**asdict(key), "count": count} for key, count in self._counters.most_common()]
 
     def reset_counters(self) -> None:
         """Start counting anew; the ring stays."""

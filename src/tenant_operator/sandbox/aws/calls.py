@@ -36,9 +36,7 @@ _READ_ACTIONS = frozenset(
 
 def kind_of(action: str) -> Kind:
     """Whether an action reads or writes, by its name."""
-    return (
-        "read" if action.startswith(_READ_VERBS) or action in _READ_ACTIONS else "write"
-    )
+    return "read" if action.startswith(_READ_VERBS) or action in _READ_ACTIONS else "write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +56,11 @@ class Call:
 
     account: str
     region: str  # the credential scope's Region; us-east-1 for IAM and Route 53
-    service: str  # botocore's name: elbv2, ecs, ec2, route53, iam, sts, logs, service-quotas, acm, events, sqs …
+    service: (
+        str  # botocore's name: elbv2, ecs, ec2, route53, iam, sts, logs, service-quotas, acm, events, sqs …
+    )
     action: str  # as in the API reference, e.g. CreateTargetGroup
-    parameters: Mapping[
-        str, Any
-    ]  # by the members' own names, e.g. {"Name": …, "VpcId": …}
+    parameters: Mapping[str, Any]  # by the members' own names, e.g. {"Name": …, "VpcId": …}
     principal: Principal
     request_id: str
 

@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-_OPENER = urllib.request.build_opener(
-    urllib.request.ProxyHandler({})
-)  # loopback never goes through a proxy
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
 TIMEOUT_SECONDS = 30.0
 
 
@@ -31,9 +29,9 @@ class SandboxAWS:
 
     def calls(self, since: int = 0, **wanted: str) -> list[dict[str, Any]]:
         """Calls after a sequence number, filtered by fields: `calls(service="ecs", kind="write")`."""
-        found: list[dict[str, Any]] = self.request(
-            "GET", "calls", query={"since": str(since), **wanted}
-        )["calls"]
+        found: list[dict[str, Any]] = self.request("GET", "calls", query={"since": str(since), **wanted})[
+            "calls"
+        ]
         return found
 
     def last_call(self) -> int:
@@ -65,11 +63,7 @@ class SandboxAWS:
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Read the settings, or change some: `settings(durations={"task_load": 2.0})`."""
-        return (
-            self.request("POST", "settings", changes)
-            if changes
-            else self.request("GET", "settings")
-        )
+        return self.request("POST", "settings", changes) if changes else self.request("GET", "settings")
 
     def throttles(self, *, enabled: bool, scale: float = 1.0) -> None:
         """Switch AWS's token buckets on or off; `scale` 1 is what AWS gives."""
@@ -107,13 +101,9 @@ class SandboxAWS:
         Raises:
             ControlError: the route refused, or is unknown.
         """
-        url = f"{self.endpoint}/_sandbox/{path}" + (
-            f"?{urlencode(query)}" if query else ""
-        )
+        url = f"{self.endpoint}/_sandbox/{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            url, data=data, method=method
-        )  # always http on loopback
+        request = urllib.request.Request(url, data=data, method=method)  # always http on loopback
         try:
             with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 found: dict[str, Any] = json.load(answer)

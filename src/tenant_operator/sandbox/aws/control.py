@@ -31,9 +31,7 @@ PREFIX = "/_sandbox/"
 class ControlApi:
     """Answers `/_sandbox/` requests."""
 
-    def __init__(
-        self, door: FrontDoor, seed: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    ) -> None:
+    def __init__(self, door: FrontDoor, seed: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
         self._door = door
         self._sim = door.sim
         self._routes: dict[tuple[str, str], Control] = {
@@ -48,9 +46,7 @@ class ControlApi:
             ("POST", "settings"): self._change_settings,
             ("POST", "throttles"): self._set_throttles,
         }
-        self._unlocked: dict[tuple[str, str], Control] = {
-            ("POST", "seed"): seed
-        }  # it calls the API itself
+        self._unlocked: dict[tuple[str, str], Control] = {("POST", "seed"): seed}  # it calls the API itself
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer a control request: 200 with JSON, 400 for bad input, 404 for an unknown route."""
@@ -67,9 +63,7 @@ class ControlApi:
                 known = sorted(f"{method} {path}" for method, path in self._known())
                 return _json(
                     404,
-                    {
-                        "error": f"no route {' '.join(route)}; known are {', '.join(known)}"
-                    },
+                    {"error": f"no route {' '.join(route)}; known are {', '.join(known)}"},
                 )
             with self._sim.lock:
                 return _json(200, control(arguments))
@@ -80,9 +74,7 @@ class ControlApi:
         return [*self._routes, *self._unlocked, *self._sim.control_routes]
 
     def _calls(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        wanted = {
-            name: str(value) for name, value in arguments.items() if name != "since"
-        }
+        wanted = {name: str(value) for name, value in arguments.items() if name != "since"}
         try:
             records = self._door.log.since(int(arguments.get("since", 0)), wanted)
         except AttributeError as error:
@@ -98,9 +90,7 @@ class ControlApi:
 
     def _clear_faults(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         wanted = arguments.get("id")
-        return {
-            "removed": self._door.faults.clear(None if wanted is None else int(wanted))
-        }
+        return {"removed": self._door.faults.clear(None if wanted is None else int(wanted))}
 
     def _settings(self) -> Mapping[str, Any]:
         throttles = self._door.throttles
@@ -112,9 +102,7 @@ class ControlApi:
 
     def _change_settings(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         if unknown := set(body) - {"profile", "durations", "throttles"}:
-            raise ValueError(
-                f"unknown setting {min(unknown)!r}; known are profile, durations, throttles"
-            )
+            raise ValueError(f"unknown setting {min(unknown)!r}; known are profile, durations, throttles")
         profile = body.get("profile", self._sim.profile)
         if profile not in ("aws", "fast"):
             raise ValueError(f"profile must be aws or fast, not {profile!r}")

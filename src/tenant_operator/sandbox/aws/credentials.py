@@ -43,9 +43,7 @@ class Credentials:
         duration_seconds: int = 3600,
     ) -> AccessKey:
         """The temporary credentials of a role session; `arn` is `arn:aws:sts::<account>:assumed-role/<role>/<session>`."""
-        return self._issue(
-            "ASIA", account, arn, role_name, session_name, duration_seconds
-        )
+        return self._issue("ASIA", account, arn, role_name, session_name, duration_seconds)
 
     def add(self, key: AccessKey) -> None:
         """Take in a key that was made elsewhere (IAM CreateAccessKey)."""
@@ -73,9 +71,7 @@ class Credentials:
             access_key_id=key_id,
             secret_access_key="".join(self._rng.choices(_SECRET_ALPHABET, k=40)),
             principal=Principal(account, arn, key_id, role_name, session_name),
-            session_token="".join(self._rng.choices(_SECRET_ALPHABET, k=96))
-            if seconds
-            else "",
+            session_token="".join(self._rng.choices(_SECRET_ALPHABET, k=96)) if seconds else "",
             expires=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
         )
         self._keys[key_id] = key

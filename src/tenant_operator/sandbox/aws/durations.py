@@ -14,35 +14,23 @@ Profile = Literal["aws", "fast"]
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """All in seconds, but for the two factors."""
+    """All in seconds, but for the factors."""
 
-    load_balancer_provisioning: float = (
-        120.0  # CreateLoadBalancer until State.Code is active
-    )
-    rule_propagation: float = (
-        10.0  # a rule change in Describe until the data plane acts on it
-    )
-    interface_lingering: float = (
-        60.0  # a load balancer's or endpoint's network interfaces outlive it by this
-    )
-    target_initial: float = (
-        30.0  # a registered target's first health checks (state `initial`)
+    load_balancer_provisioning: float = 120.0  # CreateLoadBalancer until State.Code is active
+    rule_propagation: float = 10.0  # a rule change in Describe until the data plane acts on it
+    interface_lingering: float = 60.0  # a load balancer's or endpoint's network interfaces outlive it by this
+    target_initial: float = 30.0  # a registered target's first health checks (state `initial`)
+    health_check_factor: float = (
+        1.0  # times threshold x HealthCheckIntervalSeconds, for a later change of health
     )
     draining_factor: float = 1.0  # times deregistration_delay.timeout_seconds
-    task_provisioning: float = (
-        8.0  # PROVISIONING: the task's network interface is attached
-    )
+    task_provisioning: float = 8.0  # PROVISIONING: the task's network interface is attached
     task_start: float = 20.0  # PENDING: the image is pulled and the container started
     task_load: float = 10.0  # RUNNING, but its health check does not pass yet (state is loaded into memory)
     task_stop: float = 5.0  # DEPROVISIONING until STOPPED
-    task_retry: float = (
-        20.0  # a failed task until the service scheduler starts its next one
-    )
+    task_retry: float = 20.0  # a failed task until the service scheduler starts its next one
     stopped_task_memory: float = 3600.0  # STOPPED tasks stay visible for this long
     service_inactive: float = 30.0  # DRAINING with nothing left until INACTIVE
-    cluster_delete: float = (
-        1.0  # INACTIVE clusters stay visible after this only by name
-    )
     endpoint_pending: float = 60.0  # a VPC endpoint's `pending` until `available`
     endpoint_deleting: float = 30.0
     private_dns_change: float = 5.0
@@ -50,9 +38,7 @@ class Durations:
     role_propagation: float = 8.0  # a new IAM role until another service may assume it
     nat_gateway_pending: float = 60.0
     nat_gateway_deleting: float = 30.0
-    trail_delivery: float = (
-        1.0  # a CloudTrail event until it is on the default event bus
-    )
+    trail_delivery: float = 1.0  # a CloudTrail event until it is on the default event bus
 
     @classmethod
     def of(cls, profile: Profile) -> Durations:
@@ -68,17 +54,9 @@ class Durations:
         known = {field.name for field in fields(self)}
         for name, value in values.items():
             if name not in known:
-                raise ValueError(
-                    f"unknown duration {name!r}; known are {', '.join(sorted(known))}"
-                )
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or value < 0
-            ):
-                raise ValueError(
-                    f"{name} must be a number of at least 0, not {value!r}"
-                )
+                raise ValueError(f"unknown duration {name!r}; known are {', '.join(sorted(known))}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise ValueError(f"{name} must be a number of at least 0, not {value!r}")
         return replace(self, **{name: float(value) for name, value in values.items()})
 
 
@@ -87,6 +65,7 @@ FAST = Durations(
     rule_propagation=0.2,
     interface_lingering=0.3,
     target_initial=0.2,
+    health_check_factor=0.01,
     draining_factor=0.01,
     task_provisioning=0.05,
     task_start=0.3,
@@ -95,7 +74,6 @@ FAST = Durations(
     task_retry=0.2,
     stopped_task_memory=60.0,
     service_inactive=0.2,
-    cluster_delete=0.1,
     endpoint_pending=0.2,
     endpoint_deleting=0.2,
     private_dns_change=0.1,

@@ -23,6 +23,4 @@ def not_simulated(service: str, action: str, reason: str) -> AwsFailure:
 
     HTTP 501 is not in botocore's list of statuses to retry, so a test fails at once and by name.
     """
-    return AwsFailure(
-        "SandboxNotImplemented", f"{service}.{action}: {reason}", status=501
-    )
+    return AwsFailure("SandboxNotImplemented", f"{service}.{action}: {reason}", status=501)

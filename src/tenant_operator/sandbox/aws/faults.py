@@ -53,16 +53,12 @@ class Fault:
         """
         known = {entry.name for entry in fields(cls)} - {"id", "hits"}
         if unknown := set(values) - known:
-            raise ValueError(
-                f"unknown field {min(unknown)!r}; known are {', '.join(sorted(known))}"
-            )
+            raise ValueError(f"unknown field {min(unknown)!r}; known are {', '.join(sorted(known))}")
         try:
             kind = FaultKind(values.get("kind", ""))
         except ValueError:
             kinds = ", ".join(kind.value for kind in FaultKind)
-            raise ValueError(
-                f"kind must be one of {kinds}, not {values.get('kind')!r}"
-            ) from None
+            raise ValueError(f"kind must be one of {kinds}, not {values.get('kind')!r}") from None
         return cls(**{**values, "kind": kind})
 
     def hits_call(self, call: Call) -> bool:
@@ -119,11 +115,7 @@ class Faults:
 
     def clear(self, fault_id: int | None = None) -> int:
         """Take away one fault, or all; returns how many."""
-        kept = [
-            fault
-            for fault in self._faults
-            if fault_id is not None and fault.id != fault_id
-        ]
+        kept = [fault for fault in self._faults if fault_id is not None and fault.id != fault_id]
         removed = len(self._faults) - len(kept)
         self._faults = kept
         return removed

@@ -23,9 +23,7 @@ from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest, Identified
 
 log = logging.getLogger(__name__)
 
-_ERROR_CODE = re.compile(
-    rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"#]*#)?([^\"]+)\""
-)
+_ERROR_CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"#]*#)?([^\"]+)\"")
 _REFUSING = frozenset({FaultKind.THROTTLE, FaultKind.ERROR, FaultKind.DENY})
 
 
@@ -55,9 +53,7 @@ class FrontDoor:
         request_id = str(uuid.UUID(int=self.sim.rng.getrandbits(128), version=4))
         scope = wire.scope_of(request)
         if scope is None:
-            error = AwsFailure(
-                "MissingAuthenticationToken", "Missing Authentication Token", status=403
-            )
+            error = AwsFailure("MissingAuthenticationToken", "Missing Authentication Token", status=403)
             return wire.failure("query", error, request_id)
         try:
             principal = self._authenticate(scope, request)
@@ -76,9 +72,7 @@ class FrontDoor:
         )
         return self._answer_call(call, identified, request)
 
-    def _answer_call(
-        self, call: Call, identified: Identified, request: HttpRequest
-    ) -> HttpAnswer:
+    def _answer_call(self, call: Call, identified: Identified, request: HttpRequest) -> HttpAnswer:
         with self.sim.lock:
             fault = self.faults.take(call)
         try:
@@ -104,9 +98,7 @@ class FrontDoor:
             self._note(call, 0, "", fault)
             raise ConnectionDropped
 
-    def _carry_out(
-        self, call: Call, identified: Identified, request: HttpRequest
-    ) -> HttpAnswer:
+    def _carry_out(self, call: Call, identified: Identified, request: HttpRequest) -> HttpAnswer:
         key = (call.service, call.action)
         for validate in self.sim.validators.get(key, ()):
             validate(call)
@@ -114,9 +106,7 @@ class FrontDoor:
         if handler is not None:
             answer = self._handled(call, identified)
         elif call.service in self.sim.own_services:
-            raise not_simulated(
-                call.service, call.action, "the sandbox does not simulate this call"
-            )
+            raise not_simulated(call.service, call.action, "the sandbox does not simulate this call")
         else:
             answer = moto_backend.answer(call, request)
         if answer.status < 400:
@@ -130,9 +120,7 @@ class FrontDoor:
             return wire.success(identified, result, call.request_id)
         except AwsFailure:
             raise
-        except (
-            Exception
-        ) as error:  # a bug of the sandbox must not look like an AWS outage
+        except Exception as error:  # a bug of the sandbox must not look like an AWS outage
             log.exception("%s.%s broke", call.service, call.action)
             reason = f"the sandbox broke: {type(error).__name__}: {error}"
             raise not_simulated(call.service, call.action, reason) from error
@@ -144,9 +132,7 @@ class FrontDoor:
         if key is None or key.session_token != token:
             match wire.protocol_of(scope.service):
                 case "ec2":
-                    message = (
-                        "AWS was not able to validate the provided access credentials"
-                    )
+                    message = "AWS was not able to validate the provided access credentials"
                     raise AwsFailure("AuthFailure", message, status=401)
                 case "json" | "rest-json":
                     message = "The security token included in the request is invalid."
@@ -177,13 +163,10 @@ class FrontDoor:
             fault=fault.kind.value if fault else "",
         )
 
-    def _note_unidentified(
-        self, scope: Scope, request: HttpRequest, error: AwsFailure
-    ) -> None:
+    def _note_unidentified(self, scope: Scope, request: HttpRequest, error: AwsFailure) -> None:
         key = self.sim.credentials.find(scope.access_key_id)
         action = (
-            request.headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-            or f"{request.method} {request.path}"
+            request.headers.get("x-amz-target", "").rsplit(".", 1)[-1] or f"{request.method} {request.path}"
         )
         self.log.add(
             account=key.principal.account if key else "unknown",

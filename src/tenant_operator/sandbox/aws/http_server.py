@@ -25,18 +25,17 @@ class _Connection(socketserver.StreamRequestHandler):
     """Answers requests of one connection until the client closes it."""
 
     disable_nagle_algorithm = True
-    server: Server
 
     def handle(self) -> None:
+        server = self.server
+        assert isinstance(server, Server)
         try:
             while (request := self._read()) is not None:
-                self._write(request, self.server.answer(request))
+                self._write(request, server.answer(request))
                 if request.headers.get("connection", "").lower() == "close":
                     return
         except ConnectionDropped:
-            self.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE
-            )
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.connection.close()
         except (ConnectionError, TimeoutError):
             return  # the client went away: nobody is left to be told
@@ -63,9 +62,7 @@ class _Connection(socketserver.StreamRequestHandler):
         length = int(headers.get("content-length") or 0)
         if length > MAX_BODY:
             return None
-        return HttpRequest(
-            parts[0], parts[1], headers, self.rfile.read(length) if length else b""
-        )
+        return HttpRequest(parts[0], parts[1], headers, self.rfile.read(length) if length else b"")
 
     def _write(self, request: HttpRequest, answer: HttpAnswer) -> None:
         reason = http.client.responses.get(answer.status, "Unknown")

@@ -18,9 +18,7 @@ from tenant_operator.sandbox.aws.failures import AwsFailure
 
 Owner = Literal["load-balancer", "task", "endpoint"]
 
-RESERVED_ADDRESSES = (
-    4  # AWS keeps the first four addresses of a subnet, and the last one
-)
+RESERVED_ADDRESSES = 4  # AWS keeps the first four addresses of a subnet, and the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +121,9 @@ class Interfaces:
         for group_id in interface.security_group_ids:
             self._by_security_group[group_id].discard(interface_id)
         subnet = self._subnets[interface.subnet_id]
-        subnet.used.discard(
-            int(IPv4Address(interface.private_ip)) - int(subnet.network.network_address)
-        )
+        subnet.used.discard(int(IPv4Address(interface.private_ip)) - int(subnet.network.network_address))
 
-    def set_security_groups(
-        self, interface_id: str, security_group_ids: tuple[str, ...]
-    ) -> None:
+    def set_security_groups(self, interface_id: str, security_group_ids: tuple[str, ...]) -> None:
         """Replace an interface's security groups. Unknown ids are no error."""
         interface = self._all.get(interface_id)
         if interface is None:
@@ -138,9 +132,7 @@ class Interfaces:
             self._by_security_group[group_id].discard(interface_id)
         for group_id in security_group_ids:
             self._by_security_group[group_id].add(interface_id)
-        self._all[interface_id] = replace(
-            interface, security_group_ids=security_group_ids
-        )
+        self._all[interface_id] = replace(interface, security_group_ids=security_group_ids)
 
     def get(self, interface_id: str) -> Interface | None:
         """The interface with this id."""
@@ -148,13 +140,8 @@ class Interfaces:
 
     def in_subnet(self, subnet_id: str) -> list[Interface]:
         """All interfaces of a subnet."""
-        return [
-            self._all[found] for found in sorted(self._by_subnet.get(subnet_id, ()))
-        ]
+        return [self._all[found] for found in sorted(self._by_subnet.get(subnet_id, ()))]
 
     def in_security_group(self, group_id: str) -> list[Interface]:
         """All interfaces that carry a security group."""
-        return [
-            self._all[found]
-            for found in sorted(self._by_security_group.get(group_id, ()))
-        ]
+        return [self._all[found] for found in sorted(self._by_security_group.get(group_id, ()))]

@@ -46,19 +46,15 @@ def answer(call: Call, request: HttpRequest) -> HttpAnswer:
             call.service, call.action, str(error) or "moto does not implement this call"
         ) from error
     except HTTPException as error:
-        body = error.get_body()
+        body: Any = error.get_body()
         return HttpAnswer(
             error.code or 400,
             body.encode() if isinstance(body, str) else body,
             dict(error.get_headers()),
         )
     except ClientError as error:
-        raise AwsFailure(
-            error.response["Error"]["Code"], error.response["Error"]["Message"]
-        ) from error
-    except (
-        Exception
-    ) as error:  # whatever moto trips over must be told apart from an AWS outage
+        raise AwsFailure(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+    except Exception as error:  # whatever moto trips over must be told apart from an AWS outage
         raise not_simulated(
             call.service, call.action, f"moto broke: {type(error).__name__}: {error}"
         ) from error
@@ -66,9 +62,7 @@ def answer(call: Call, request: HttpRequest) -> HttpAnswer:
 
 
 def _to_answer(call: Call, result: Any) -> HttpAnswer:
-    status, headers, body = (
-        result if isinstance(result, tuple) and len(result) == 3 else (200, {}, result)
-    )
+    status, headers, body = result if isinstance(result, tuple) and len(result) == 3 else (200, {}, result)
     if status in (404, 501) and not body:
         raise not_simulated(call.service, call.action, "moto does not know this call")
     payload = body.encode() if isinstance(body, str) else bytes(body or b"")
@@ -93,14 +87,10 @@ def _routes(service: str) -> tuple[_Route, ...]:
     try:
         backend_dict: Any = backends.get_backend(name)  # type: ignore[call-overload]  # moto lists its names as literals
     except (KeyError, ImportError, AttributeError) as error:
-        raise AwsFailure(
-            "SandboxNotImplemented", f"moto has no service {service!r}", status=501
-        ) from error
+        raise AwsFailure("SandboxNotImplemented", f"moto has no service {service!r}", status=501) from error
     if isinstance(backend_dict, BackendDict):
         regions = backend_dict[DEFAULT_ACCOUNT_ID]
         backend = regions["us-east-1"] if "us-east-1" in regions else regions["aws"]
     else:
         backend = backend_dict["global"]
-    return tuple(
-        (re.compile(pattern), handler) for pattern, handler in backend.urls.items()
-    )
+    return tuple((re.compile(pattern), handler) for pattern, handler in backend.urls.items())

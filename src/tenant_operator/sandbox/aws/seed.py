@@ -26,9 +26,7 @@ class Seed:
     cell_accounts: tuple[str, ...] = ("222222222222", "333333333333", "444444444444")
     external_id: str = ""  # when set, the roles demand it
     hosted_zone: str = "example.com"
-    regions: tuple[str, ...] = (
-        "us-east-1",
-    )  # where every cell account gets a certificate
+    regions: tuple[str, ...] = ("us-east-1",)  # where every cell account gets a certificate
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Seed:
@@ -39,14 +37,8 @@ class Seed:
         """
         known = {entry.name for entry in fields(cls)}
         if unknown := set(values) - known:
-            raise ValueError(
-                f"unknown field {min(unknown)!r}; known are {', '.join(sorted(known))}"
-            )
-        lists = {
-            name: tuple(value)
-            for name, value in values.items()
-            if name in ("cell_accounts", "regions")
-        }
+            raise ValueError(f"unknown field {min(unknown)!r}; known are {', '.join(sorted(known))}")
+        lists = {name: tuple(value) for name, value in values.items() if name in ("cell_accounts", "regions")}
         return cls(**{**values, **lists})
 
 
@@ -99,14 +91,10 @@ class Seeder:
             "Action": "sts:AssumeRole",
         }
         if seed.external_id:
-            statement["Condition"] = {
-                "StringEquals": {"sts:ExternalId": seed.external_id}
-            }
+            statement["Condition"] = {"StringEquals": {"sts:ExternalId": seed.external_id}}
         trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         try:
-            made = iam.create_role(
-                RoleName=OPERATOR_ROLE, AssumeRolePolicyDocument=trust
-            )
+            made = iam.create_role(RoleName=OPERATOR_ROLE, AssumeRolePolicyDocument=trust)
         except iam.exceptions.EntityAlreadyExistsException:
             iam.update_assume_role_policy(RoleName=OPERATOR_ROLE, PolicyDocument=trust)
             made = iam.get_role(RoleName=OPERATOR_ROLE)
@@ -126,9 +114,7 @@ class Seeder:
             if summary["DomainName"] == zone:
                 return str(summary["CertificateArn"])
         names: Sequence[str] = [f"*.{zone}", f"*.{region}.{zone}"]
-        made = acm.request_certificate(
-            DomainName=zone, SubjectAlternativeNames=names, ValidationMethod="DNS"
-        )
+        made = acm.request_certificate(DomainName=zone, SubjectAlternativeNames=names, ValidationMethod="DNS")
         return str(made["CertificateArn"])
 
 

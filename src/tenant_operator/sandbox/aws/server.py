@@ -82,9 +82,7 @@ class SimulatedAws:
         self._thread.start()
         seeded = self._seeder.plant(seed or Seed())
         self.door.log.reset_counters()
-        key: AccessKey = self.sim.credentials.issue_user_key(
-            OPERATOR_ACCOUNT, OPERATOR_USER_ARN
-        )
+        key: AccessKey = self.sim.credentials.issue_user_key(OPERATOR_ACCOUNT, OPERATOR_USER_ARN)
         return Ready(
             self.endpoint,
             os.getpid(),
@@ -111,7 +109,5 @@ class SimulatedAws:
 
 def install_services(sim: Simulation) -> None:
     """Install every module of the `services` package."""
-    for module in sorted(
-        pkgutil.iter_modules(services.__path__), key=lambda found: found.name
-    ):
+    for module in sorted(pkgutil.iter_modules(services.__path__), key=lambda found: found.name):
         importlib.import_module(f"{services.__name__}.{module.name}").install(sim)

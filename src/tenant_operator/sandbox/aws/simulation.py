@@ -59,13 +59,9 @@ class Simulation:
         self.credentials = Credentials(self.rng)
         self.interfaces = Interfaces(self.rng)
         self.handlers: dict[tuple[str, str], Handler] = {}
-        self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(
-            list
-        )
+        self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(list)
         self.observers: defaultdict[tuple[str, str], list[Observer]] = defaultdict(list)
-        self.own_services: set[str] = (
-            set()
-        )  # answered by handlers alone; moto holds no state of theirs
+        self.own_services: set[str] = set()  # answered by handlers alone; moto holds no state of theirs
         self.applied_quotas: dict[
             tuple[str, str, str], float
         ] = {}  # (account, Region, quota code): what was granted
@@ -75,9 +71,7 @@ class Simulation:
         self._order = itertools.count()
         self._wake = threading.Condition()
         self._stopped = False
-        self._thread = threading.Thread(
-            target=self._run_timers, name="sandbox-aws-timers", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run_timers, name="sandbox-aws-timers", daemon=True)
         self._thread.start()
 
     # -- behaviours
@@ -160,9 +154,7 @@ class Simulation:
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run `action` under the lock, `seconds` from now, on the timer thread."""
         with self._wake:
-            heapq.heappush(
-                self._timers, (self.now() + seconds, next(self._order), action)
-            )
+            heapq.heappush(self._timers, (self.now() + seconds, next(self._order), action))
             if self._timers[0][2] is action:
                 self._wake.notify()
 
@@ -176,19 +168,13 @@ class Simulation:
     def _run_timers(self) -> None:
         while True:
             with self._wake:
-                while not self._stopped and (
-                    not self._timers or self._timers[0][0] > self.now()
-                ):
-                    self._wake.wait(
-                        self._timers[0][0] - self.now() if self._timers else None
-                    )
+                while not self._stopped and (not self._timers or self._timers[0][0] > self.now()):
+                    self._wake.wait(self._timers[0][0] - self.now() if self._timers else None)
                 if self._stopped:
                     return
                 action = heapq.heappop(self._timers)[2]
             with self.lock:
                 try:
                     action()
-                except (
-                    Exception
-                ):  # one broken timer must not stop the others; the log shows it
+                except Exception:  # one broken timer must not stop the others; the log shows it
                     log.exception("a timer of the simulated AWS failed")

@@ -32,9 +32,7 @@ def _actions(bucket: Bucket, names: str) -> dict[str, Bucket]:
 _ELB_READ = Bucket("elb-read", 40, 10)
 _ELB_WRITE = Bucket("elb-write", 20, 3)
 _ELB = {
-    **_actions(
-        Bucket("elb-resource-intensive", 10, 0.2), "CreateLoadBalancer SetSubnets"
-    ),
+    **_actions(Bucket("elb-resource-intensive", 10, 0.2), "CreateLoadBalancer SetSubnets"),
     **_actions(Bucket("elb-registration", 20, 4), "RegisterTargets DeregisterTargets"),
 }
 
@@ -45,9 +43,7 @@ _ECS = {
         "CreateCluster DeleteCluster UpdateCluster UpdateClusterSettings PutClusterCapacityProviders",
     ),
     **_actions(_ECS_CLUSTER_READ, "DescribeClusters ListClusters"),
-    **_actions(
-        Bucket("ecs-service-write", 50, 5), "CreateService UpdateService DeleteService"
-    ),
+    **_actions(Bucket("ecs-service-write", 50, 5), "CreateService UpdateService DeleteService"),
     **_actions(
         Bucket("ecs-service-read", 100, 20),
         "DescribeServices ListServices ListServicesByNamespace",
@@ -61,9 +57,7 @@ _ECS = {
         "DescribeTaskDefinition ListTaskDefinitions ListTaskDefinitionFamilies",
     ),
     **_actions(Bucket("ecs-task-definition-delete", 5, 1), "DeleteTaskDefinitions"),
-    **_actions(
-        Bucket("ecs-task-write", 100, 40), "RunTask StartTask StopTask ExecuteCommand"
-    ),
+    **_actions(Bucket("ecs-task-write", 100, 40), "RunTask StartTask StopTask ExecuteCommand"),
     **_actions(Bucket("ecs-task-read", 100, 20), "DescribeTasks ListTasks"),
     **_actions(Bucket("ecs-tag-write", 20, 10), "TagResource UntagResource"),
     **_actions(Bucket("ecs-tag-read", 50, 20), "ListTagsForResource"),
@@ -78,9 +72,7 @@ _ECS_OTHER = Bucket("ecs-deployments", 50, 20)
 _EC2_READ = Bucket("ec2-read", 100, 20)
 _EC2_UNFILTERED_READ = Bucket("ec2-unfiltered-read", 50, 10)
 _EC2_WRITE = Bucket("ec2-write", 50, 5)
-_EC2_UNFILTERED = frozenset(
-    {"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSecurityGroups"}
-)
+_EC2_UNFILTERED = frozenset({"DescribeInstances", "DescribeNetworkInterfaces", "DescribeSecurityGroups"})
 _ENDPOINT_SERVICES = Bucket("ec2-endpoint-services", 10, 1)
 _EC2 = {
     **{
@@ -146,9 +138,7 @@ def throttled(service: str) -> AwsFailure:
     """The refusal, in the service's own code (its error-code list in the API reference)."""
     match service:
         case "ec2":
-            return AwsFailure(
-                "RequestLimitExceeded", "Request limit exceeded.", status=503
-            )
+            return AwsFailure("RequestLimitExceeded", "Request limit exceeded.", status=503)
         case "elbv2" | "route53" | "iam" | "sts" | "cloudwatch" | "elb":
             return AwsFailure("Throttling", "Rate exceeded")
         case "service-quotas":
@@ -166,9 +156,7 @@ class _Level:
 class Throttles:
     """The levels of all buckets. `scale` multiplies burst and refill (0.5: half of what AWS gives)."""
 
-    def __init__(
-        self, clock: Callable[[], float], *, enabled: bool = False, scale: float = 1.0
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], *, enabled: bool = False, scale: float = 1.0) -> None:
         self.enabled = enabled
         self.scale = scale
         self._clock = clock
@@ -181,9 +169,7 @@ class Throttles:
             ValueError: a scale that is not above 0.
         """
         if scale <= 0:
-            raise ValueError(
-                f"scale must be above 0 (1 is what AWS gives), not {scale!r}"
-            )
+            raise ValueError(f"scale must be above 0 (1 is what AWS gives), not {scale!r}")
         self.enabled, self.scale = enabled, scale
         self._levels.clear()
 
@@ -210,8 +196,6 @@ class Throttles:
             bucket.name,
         )
         level = self._levels.setdefault(key, _Level(burst, now))
-        level.tokens = min(
-            burst, level.tokens + (now - level.at) * bucket.refill * self.scale
-        )
+        level.tokens = min(burst, level.tokens + (now - level.at) * bucket.refill * self.scale)
         level.at = now
         return level

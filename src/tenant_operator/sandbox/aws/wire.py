@@ -82,9 +82,7 @@ class Identified:
     service: str
     action: str
     model: ServiceModel
-    operation: (
-        OperationModel | None
-    )  # None: an action that botocore's model does not have
+    operation: OperationModel | None  # None: an action that botocore's model does not have
     protocol: str
     parameters: Mapping[str, Any]
 
@@ -113,9 +111,7 @@ def identify(request: HttpRequest, service: str) -> Identified:
     try:
         model = get_service_model(service)
     except UnknownServiceError as error:
-        raise AwsFailure(
-            "SandboxNotImplemented", f"unknown service {service!r}", status=501
-        ) from error
+        raise AwsFailure("SandboxNotImplemented", f"unknown service {service!r}", status=501) from error
     protocol = determine_request_protocol(model, request.headers.get("content-type"))
     uri_parameters: dict[str, Any] = {}
     if target := request.headers.get("x-amz-target"):
@@ -143,9 +139,7 @@ def identify(request: HttpRequest, service: str) -> Identified:
     return Identified(service, action, model, operation, protocol, parsed)
 
 
-def success(
-    call: Identified, result: Mapping[str, Any] | None, request_id: str
-) -> HttpAnswer:
+def success(call: Identified, result: Mapping[str, Any] | None, request_id: str) -> HttpAnswer:
     """Serialise a result by the action's output shape."""
     if call.operation is None:
         raise ValueError(f"{call.service}.{call.action} has no model to serialise with")
@@ -170,9 +164,7 @@ def failure(protocol: str, error: AwsFailure, request_id: str) -> HttpAnswer:
         body = json.dumps({"__type": error.code, "message": error.message})
         return HttpAnswer(error.status, body.encode(), headers)
     headers["Content-Type"] = "text/xml"
-    details = (
-        f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-    )
+    details = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     if protocol == "ec2":
         body = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
@@ -199,9 +191,7 @@ def _no_form() -> Mapping[str, str]:
 
 
 def _form(request: HttpRequest) -> Mapping[str, str]:
-    if request.headers.get("content-type", "").startswith(
-        "application/x-www-form-urlencoded"
-    ):
+    if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     if request.query:
         return dict(parse_qsl(request.query, keep_blank_values=True))

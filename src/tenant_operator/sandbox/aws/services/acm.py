@@ -16,8 +16,6 @@ def install(sim: Simulation) -> None:
 
     @sim.observes("acm", "RequestCertificate")
     def issue(call: Call) -> None:
-        for certificate in acm_backends[call.account][
-            call.region
-        ]._certificates.values():
+        for certificate in acm_backends[call.account][call.region]._certificates.values():
             if certificate.status == "PENDING_VALIDATION":
                 certificate.status = "ISSUED"

@@ -125,23 +125,15 @@ def install(sim: Simulation) -> None:
             lambda call, found=attributes_of: _shown(found(call))
         )
         sim.handles("elbv2", f"Modify{owner}Attributes")(
-            lambda call, found=attributes_of: _change(
-                found(call), call.parameters["Attributes"]
-            )
+            lambda call, found=attributes_of: _change(found(call), call.parameters["Attributes"])
         )
 
 
 def _shown(attributes: Mapping[str, str]) -> Mapping[str, Any]:
-    return {
-        "Attributes": [
-            {"Key": key, "Value": value} for key, value in sorted(attributes.items())
-        ]
-    }
+    return {"Attributes": [{"Key": key, "Value": value} for key, value in sorted(attributes.items())]}
 
 
-def _change(
-    attributes: dict[str, str], changes: Sequence[Mapping[str, str]]
-) -> Mapping[str, Any]:
+def _change(attributes: dict[str, str], changes: Sequence[Mapping[str, str]]) -> Mapping[str, Any]:
     if len(changes) > MAX_CHANGES:
         raise AwsFailure(
             "ValidationError",
@@ -156,9 +148,7 @@ def _change(
 
 def _check(attributes: Mapping[str, str], key: str, value: str) -> None:
     if key not in attributes and not key.startswith("routing.http."):
-        raise AwsFailure(
-            "InvalidConfigurationRequest", f"Attribute key '{key}' is not recognized"
-        )
+        raise AwsFailure("InvalidConfigurationRequest", f"Attribute key '{key}' is not recognized")
     if key in _NUMBERS:
         low, high = _NUMBERS[key]
         if not value.isdigit() or not low <= int(value) <= high:

@@ -29,18 +29,12 @@ def install(sim: Simulation) -> None:
         listener = state(call).listener(call.parameters["ListenerArn"])
         arns = [_usable(call, given) for given in call.parameters["Certificates"]]
         further = dict.fromkeys([*listener.certificate_arns[1:], *arns])
-        further.pop(
-            listener.certificate_arns[0] if listener.certificate_arns else "", None
-        )
+        further.pop(listener.certificate_arns[0] if listener.certificate_arns else "", None)
         if len(further) > CERTIFICATES.of(sim, call):
             message = "You've reached the limit on the number of certificates per load balancer"
             raise AwsFailure("TooManyCertificates", message)
         listener.certificate_arns = [*listener.certificate_arns[:1], *further]
-        return {
-            "Certificates": [
-                {"CertificateArn": arn, "IsDefault": False} for arn in arns
-            ]
-        }
+        return {"Certificates": [{"CertificateArn": arn, "IsDefault": False} for arn in arns]}
 
     @sim.handles("elbv2", "RemoveListenerCertificates")
     def remove(call: Call) -> None:
@@ -51,9 +45,7 @@ def install(sim: Simulation) -> None:
                 "OperationNotPermitted",
                 "The default certificate of a listener cannot be removed",
             )
-        listener.certificate_arns = [
-            arn for arn in listener.certificate_arns if arn not in gone
-        ]
+        listener.certificate_arns = [arn for arn in listener.certificate_arns if arn not in gone]
 
     @sim.handles("elbv2", "DescribeListenerCertificates")
     def describe(call: Call) -> Mapping[str, Any]:
@@ -61,16 +53,12 @@ def install(sim: Simulation) -> None:
         shown, marker = page(listener.certificate_arns, call.parameters)
         default = listener.certificate_arns[0] if listener.certificate_arns else ""
         return {
-            "Certificates": [
-                {"CertificateArn": arn, "IsDefault": arn == default} for arn in shown
-            ],
+            "Certificates": [{"CertificateArn": arn, "IsDefault": arn == default} for arn in shown],
             "NextMarker": marker,
         }
 
 
-def of_listener(
-    call: Call, protocol: str, given: Sequence[Mapping[str, Any]]
-) -> list[str]:
+def of_listener(call: Call, protocol: str, given: Sequence[Mapping[str, Any]]) -> list[str]:
     """The ARNs of the certificates given to CreateListener or ModifyListener: one when secure, none else.
 
     Raises:

@@ -42,9 +42,7 @@ def install(sim: Simulation) -> None:
     @sim.handles("elbv2", "CreateListener")
     def create(call: Call) -> Mapping[str, Any]:
         load_balancer = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        return {
-            "Listeners": [_create(sim, state(call), load_balancer, call).describe()]
-        }
+        return {"Listeners": [_create(sim, state(call), load_balancer, call).describe()]}
 
     @sim.handles("elbv2", "DescribeListeners")
     def describe(call: Call) -> Mapping[str, Any]:
@@ -53,11 +51,7 @@ def install(sim: Simulation) -> None:
         if arns:
             found = [state(call).listener(arn) for arn in arns]
         elif "LoadBalancerArn" in call.parameters:
-            found = list(
-                state(call)
-                .load_balancer(call.parameters["LoadBalancerArn"])
-                .listeners.values()
-            )
+            found = list(state(call).load_balancer(call.parameters["LoadBalancerArn"]).listeners.values())
         else:
             raise AwsFailure(
                 "ValidationError",
@@ -77,9 +71,7 @@ def install(sim: Simulation) -> None:
 
     @sim.handles("elbv2", "DeleteListener")
     def delete(call: Call) -> None:
-        remove_listener(
-            sim, state(call), state(call).listener(call.parameters["ListenerArn"])
-        )
+        remove_listener(sim, state(call), state(call).listener(call.parameters["ListenerArn"]))
 
     @sim.handles("elbv2", "DescribeSSLPolicies")
     def describe_ssl_policies(call: Call) -> Mapping[str, Any]:
@@ -111,9 +103,7 @@ def remove_listener(sim: Simulation, state: ElbState, listener: Listener) -> Non
     listener.served = ()
 
 
-def _create(
-    sim: Simulation, state: ElbState, load_balancer: LoadBalancer, call: Call
-) -> Listener:
+def _create(sim: Simulation, state: ElbState, load_balancer: LoadBalancer, call: Call) -> Listener:
     parameters = call.parameters
     port, protocol = parameters.get("Port"), parameters.get("Protocol")
     if port is None or protocol is None:
@@ -169,9 +159,7 @@ def _modify(sim: Simulation, state: ElbState, listener: Listener, call: Call) ->
     _check_policy(policy)
     arns = listener.certificate_arns
     if "Certificates" in parameters or protocol not in _SECURE or not arns:
-        default = certificates.of_listener(
-            call, protocol, parameters.get("Certificates", [])
-        )
+        default = certificates.of_listener(call, protocol, parameters.get("Certificates", []))
         arns = [*default, *(arn for arn in arns[1:] if arn not in default)]
     if "DefaultActions" in parameters:
         actions = rule_checks.actions(parameters["DefaultActions"])
@@ -192,10 +180,7 @@ def _modify(sim: Simulation, state: ElbState, listener: Listener, call: Call) ->
 def _check_port(load_balancer: LoadBalancer, port: int, own: Listener | None) -> None:
     if not 1 <= port <= 65535:
         raise AwsFailure("ValidationError", "The port must be between 1 and 65535")
-    if any(
-        other.port == port and other is not own
-        for other in load_balancer.listeners.values()
-    ):
+    if any(other.port == port and other is not own for other in load_balancer.listeners.values()):
         raise AwsFailure(
             "DuplicateListener",
             "A listener already exists on this port for this load balancer",

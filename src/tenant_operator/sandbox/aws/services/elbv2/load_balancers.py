@@ -95,9 +95,7 @@ def install(sim: Simulation) -> None:
             _let_linger(sim, found.interfaces.pop(subnet_id))
         for subnet_id, subnet in wanted.items():
             if subnet_id not in found.interfaces:
-                found.interfaces[subnet_id] = _attach(
-                    sim, call, found.path, found.security_group_ids, subnet
-                )
+                found.interfaces[subnet_id] = _attach(sim, call, found.path, found.security_group_ids, subnet)
         return {
             "AvailabilityZones": _zones(found),
             "IpAddressType": found.ip_address_type,
@@ -106,13 +104,9 @@ def install(sim: Simulation) -> None:
     @sim.handles("elbv2", "SetSecurityGroups")
     def set_security_groups(call: Call) -> Mapping[str, Any]:
         found = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        found.security_group_ids = _security_groups(
-            call, call.parameters["SecurityGroups"], found.vpc_id
-        )
+        found.security_group_ids = _security_groups(call, call.parameters["SecurityGroups"], found.vpc_id)
         for interface in found.interfaces.values():
-            sim.interfaces.set_security_groups(
-                interface.id, tuple(found.security_group_ids)
-            )
+            sim.interfaces.set_security_groups(interface.id, tuple(found.security_group_ids))
         return {"SecurityGroupIds": found.security_group_ids}
 
     @sim.handles("elbv2", "SetIpAddressType")
@@ -140,9 +134,7 @@ def _create(sim: Simulation, state: ElbState, call: Call) -> LoadBalancer:
     subnets = _subnets(call, _subnet_ids(parameters), kind)
     vpc_id = subnets[0].vpc_id
     groups = (
-        _security_groups(call, parameters.get("SecurityGroups", []), vpc_id)
-        if kind == "application"
-        else []
+        _security_groups(call, parameters.get("SecurityGroups", []), vpc_id) if kind == "application" else []
     )
     scheme = parameters.get("Scheme", "internet-facing")
     if scheme == "internet-facing":
@@ -155,9 +147,7 @@ def _create(sim: Simulation, state: ElbState, call: Call) -> LoadBalancer:
             (scheme, kind, {s.id for s in subnets}, set(groups)),
         )
     quota = LOAD_BALANCERS if kind == "application" else NETWORK_LOAD_BALANCERS
-    if sum(found.kind == kind for found in state.load_balancers.values()) >= quota.of(
-        sim, call
-    ):
+    if sum(found.kind == kind for found in state.load_balancers.values()) >= quota.of(sim, call):
         raise AwsFailure(
             "TooManyLoadBalancers",
             "You've reached the limit on the number of load balancers",
@@ -176,9 +166,7 @@ def _create(sim: Simulation, state: ElbState, call: Call) -> LoadBalancer:
         vpc_id=vpc_id,
         ip_address_type=parameters.get("IpAddressType", "ipv4"),
         security_group_ids=groups,
-        interfaces={
-            subnet.id: _attach(sim, call, path, groups, subnet) for subnet in subnets
-        },
+        interfaces={subnet.id: _attach(sim, call, path, groups, subnet) for subnet in subnets},
         created=sim.timestamp(),
         active_at=sim.now() + sim.durations.load_balancer_provisioning,
         attributes=attributes.of_new_load_balancer(kind),
@@ -201,9 +189,7 @@ def _same(
         set(found.interfaces),
         set(found.security_group_ids),
     )
-    asked_tags = {
-        tag["Key"]: tag.get("Value", "") for tag in call.parameters.get("Tags", [])
-    }
+    asked_tags = {tag["Key"]: tag.get("Value", "") for tag in call.parameters.get("Tags", [])}
     if existing != wanted or asked_tags != state.tags.get(found.arn, {}):
         message = f"A load balancer with the same name '{found.name}' exists, but with different settings"
         raise AwsFailure("DuplicateLoadBalancerName", message)
@@ -256,12 +242,8 @@ def _selected(state: ElbState, parameters: Mapping[str, Any]) -> Sequence[LoadBa
     missing = [arn for arn in arns if arn not in state.load_balancers]
     missing += [name for name in names if name not in state.load_balancer_names]
     if missing:
-        raise AwsFailure(
-            "LoadBalancerNotFound", f"Load balancers '[{', '.join(missing)}]' not found"
-        )
-    chosen = dict.fromkeys(
-        [*arns, *(state.load_balancer_names[name] for name in names)]
-    )
+        raise AwsFailure("LoadBalancerNotFound", f"Load balancers '[{', '.join(missing)}]' not found")
+    chosen = dict.fromkeys([*arns, *(state.load_balancer_names[name] for name in names)])
     return [state.load_balancers[arn] for arn in chosen]
 
 
@@ -273,16 +255,11 @@ def _subnet_ids(parameters: Mapping[str, Any]) -> list[str]:
 def _subnets(call: Call, subnet_ids: Sequence[str], kind: str) -> list[Any]:
     known = ec2_backends[call.account][call.region].subnets
     by_id = {
-        subnet_id: zone[subnet_id]
-        for zone in known.values()
-        for subnet_id in subnet_ids
-        if subnet_id in zone
+        subnet_id: zone[subnet_id] for zone in known.values() for subnet_id in subnet_ids if subnet_id in zone
     }
     for subnet_id in subnet_ids:
         if subnet_id not in by_id:
-            raise AwsFailure(
-                "SubnetNotFound", f"The subnet ID '{subnet_id}' does not exist"
-            )
+            raise AwsFailure("SubnetNotFound", f"The subnet ID '{subnet_id}' does not exist")
     subnets = [by_id[subnet_id] for subnet_id in subnet_ids]
     zones = {subnet.availability_zone for subnet in subnets}
     if len(zones) < (2 if kind == "application" else 1):
@@ -314,22 +291,20 @@ def _security_groups(call: Call, wanted: Sequence[str], vpc_id: str) -> list[str
         return [group.id for group in of_vpc.values() if group.name == "default"]
     for group_id in wanted:
         if group_id not in of_vpc:
-            message = f"One or more security groups are invalid: {group_id} is not a security group of {vpc_id}"
+            message = (
+                f"One or more security groups are invalid: {group_id} is not a security group of {vpc_id}"
+            )
             raise AwsFailure("InvalidSecurityGroup", message)
     return list(dict.fromkeys(wanted))
 
 
 def _check_internet_gateway(call: Call, vpc_id: str) -> None:
-    gateways = ec2_backends[call.account][call.region].internet_gateways.values()
-    if not any(
-        gateway.vpc is not None and gateway.vpc.id == vpc_id for gateway in gateways
-    ):
+    gateways: Any = ec2_backends[call.account][call.region].internet_gateways.values()
+    if not any(gateway.vpc is not None and gateway.vpc.id == vpc_id for gateway in gateways):
         raise AwsFailure("InvalidSubnet", f"VPC {vpc_id} has no internet gateway")
 
 
-def _attach(
-    sim: Simulation, call: Call, path: str, groups: Sequence[str], subnet: Any
-) -> Interface:
+def _attach(sim: Simulation, call: Call, path: str, groups: Sequence[str], subnet: Any) -> Interface:
     return sim.interfaces.attach(
         account=call.account,
         region=call.region,
@@ -345,6 +320,4 @@ def _attach(
 
 def _let_linger(sim: Simulation, interface: Interface) -> None:
     """Its network interfaces outlive a load balancer: subnets and security groups stay in use meanwhile."""
-    sim.after(
-        sim.durations.interface_lingering, lambda: sim.interfaces.release(interface.id)
-    )
+    sim.after(sim.durations.interface_lingering, lambda: sim.interfaces.release(interface.id))

@@ -7,15 +7,15 @@ from typing import Any, TypeVar
 
 from tenant_operator.sandbox.aws.failures import AwsFailure
 
-MAX_PAGE_SIZE = 400  # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeRules.html
+MAX_PAGE_SIZE = (
+    400  # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeRules.html
+)
 MAX_NAMED = 20  # ARNs or names in one Describe call: same pages, "Array Members"
 
 ItemT = TypeVar("ItemT")
 
 
-def page(
-    items: Sequence[ItemT], parameters: Mapping[str, Any]
-) -> tuple[Sequence[ItemT], str | None]:
+def page(items: Sequence[ItemT], parameters: Mapping[str, Any]) -> tuple[Sequence[ItemT], str | None]:
     """The page that Marker and PageSize ask for, and the marker of the next one (None: this is the last).
 
     Raises:

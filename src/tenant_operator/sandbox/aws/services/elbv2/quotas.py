@@ -42,18 +42,12 @@ TARGET_GROUPS_PER_ACTION = Quota(
     5,
     adjustable=False,
 )
-TARGETS_PER_LOAD_BALANCER = Quota(
-    "targets-per-application-load-balancer", "L-7E6692B2", 1000
-)
+TARGETS_PER_LOAD_BALANCER = Quota("targets-per-application-load-balancer", "L-7E6692B2", 1000)
 TARGET_GROUPS = Quota("target-groups", "L-B22855CB", 3000)
 TARGETS_PER_GROUP = Quota("targets-per-target-group", "L-A0D0B863", 1000)
 CERTIFICATES = Quota("certificates-per-application-load-balancer", "L-9365A611", 25)
-CONDITION_VALUES = Quota(
-    "condition-values-per-alb-rule", "L-EBC0C08B", 5, adjustable=False
-)
-CONDITION_WILDCARDS = Quota(
-    "condition-wildcards-per-alb-rule", "L-A012D4E8", 5, adjustable=False
-)
+CONDITION_VALUES = Quota("condition-values-per-alb-rule", "L-EBC0C08B", 5, adjustable=False)
+CONDITION_WILDCARDS = Quota("condition-wildcards-per-alb-rule", "L-A012D4E8", 5, adjustable=False)
 NETWORK_LOAD_BALANCERS = Quota("network-load-balancers", "L-69A177A2", 50)
 
 ALL = (
@@ -76,8 +70,6 @@ def install(sim: Simulation) -> None:
 
     @sim.handles("elbv2", "DescribeAccountLimits")
     def describe_account_limits(call: Call) -> Mapping[str, Any]:
-        limits = [
-            {"Name": quota.name, "Max": str(quota.of(sim, call))} for quota in ALL
-        ]
+        limits = [{"Name": quota.name, "Max": str(quota.of(sim, call))} for quota in ALL]
         shown, marker = page(limits, call.parameters)
         return {"Limits": shown, "NextMarker": marker}

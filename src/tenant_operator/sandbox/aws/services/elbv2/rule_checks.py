@@ -38,9 +38,7 @@ _CONFIGS = {
 }
 _REPEATABLE = frozenset({"http-header", "query-string"})
 _WITH_PLAIN_VALUES = frozenset({"host-header", "path-pattern"})
-_WILDCARDS_IN = frozenset(
-    {"host-header", "path-pattern", "http-header", "query-string"}
-)
+_WILDCARDS_IN = frozenset({"host-header", "path-pattern", "http-header", "query-string"})
 _PATH = re.compile(r"[A-Za-z0-9_\-.$/~\"'@:+&?*]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _STATUS = re.compile(r"[245]\d\d")
@@ -53,9 +51,7 @@ def _invalid(message: str) -> AwsFailure:
 def priority(value: int) -> int:
     """Raises AwsFailure: out of 1–50000."""
     if not FIRST_PRIORITY <= value <= LAST_PRIORITY:
-        raise _invalid(
-            f"Rule priority '{value}' must be between {FIRST_PRIORITY} and {LAST_PRIORITY}"
-        )
+        raise _invalid(f"Rule priority '{value}' must be between {FIRST_PRIORITY} and {LAST_PRIORITY}")
     return value
 
 
@@ -67,41 +63,25 @@ def conditions(given: Sequence[Mapping[str, Any]]) -> tuple[Document, ...]:
     for field_name, count in Counter(condition["Field"] for condition in made).items():
         if count > 1 and field_name not in _REPEATABLE:
             raise _invalid(f"A rule can only have one '{field_name}' condition")
-    values = [
-        (condition["Field"], value) for condition in made for value in _texts(condition)
-    ]
+    values = [(condition["Field"], value) for condition in made for value in _texts(condition)]
     if len(values) > CONDITION_VALUES.default:
-        raise _invalid(
-            f"A rule can only have '{CONDITION_VALUES.default}' condition values"
-        )
-    wildcards = sum(
-        value.count("*") + value.count("?")
-        for name, value in values
-        if name in _WILDCARDS_IN
-    )
+        raise _invalid(f"A rule can only have '{CONDITION_VALUES.default}' condition values")
+    wildcards = sum(value.count("*") + value.count("?") for name, value in values if name in _WILDCARDS_IN)
     if wildcards > CONDITION_WILDCARDS.default:
-        raise _invalid(
-            f"A rule can only have '{CONDITION_WILDCARDS.default}' condition wildcards"
-        )
+        raise _invalid(f"A rule can only have '{CONDITION_WILDCARDS.default}' condition wildcards")
     return made
 
 
 def _condition(given: Mapping[str, Any]) -> Document:
     name = given.get("Field")
     if name not in _CONFIGS:
-        raise _invalid(
-            f"Condition field '{name}' must be one of '[{', '.join(_CONFIGS)}]'"
-        )
+        raise _invalid(f"Condition field '{name}' must be one of '[{', '.join(_CONFIGS)}]'")
     config = dict(given.get(_CONFIGS[name]) or {})
     if "Values" in given and "Values" in config:
         raise _invalid("You cannot specify both Values and a condition's own config")
     if "Values" in given:
         config["Values"] = given["Values"]
-    key = (
-        "RegexValues"
-        if given.get("RegexValues") or config.get("RegexValues")
-        else "Values"
-    )
+    key = "RegexValues" if given.get("RegexValues") or config.get("RegexValues") else "Values"
     if key == "RegexValues":
         config.setdefault("RegexValues", given.get("RegexValues"))
     _check_values(name, config, key)
@@ -123,20 +103,13 @@ def _check_values(name: str, config: Mapping[str, Any], key: str) -> None:
         if not text:
             raise _invalid("A condition value cannot be empty")
         if len(text) > MAX_TEXT:
-            raise _invalid(
-                f"The condition value '{text}' must have at most {MAX_TEXT} characters"
-            )
+            raise _invalid(f"The condition value '{text}' must have at most {MAX_TEXT} characters")
         if check is not None and key == "Values":
             check(text)
 
 
 def _check_header_name(name: str) -> None:
-    if (
-        not name
-        or len(name) > MAX_HEADER_NAME
-        or not _HEADER_NAME.fullmatch(name)
-        or "*" in name
-    ):
+    if not name or len(name) > MAX_HEADER_NAME or not _HEADER_NAME.fullmatch(name) or "*" in name:
         raise _invalid(
             f"The HTTP header name '{name}' is not valid: at most {MAX_HEADER_NAME} characters of RFC 7230"
         )
@@ -146,16 +119,12 @@ def _check_header_name(name: str) -> None:
 
 def _check_path(value: str) -> None:
     if not _PATH.fullmatch(value):
-        raise _invalid(
-            f"The path pattern '{value}' contains a character that is not allowed"
-        )
+        raise _invalid(f"The path pattern '{value}' contains a character that is not allowed")
 
 
 def _check_host(value: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9\-.?*]+", value):
-        raise _invalid(
-            f"The host header '{value}' contains a character that is not allowed"
-        )
+        raise _invalid(f"The host header '{value}' contains a character that is not allowed")
 
 
 _VALUE_CHECKS: Mapping[str, Callable[[str], None]] = {
@@ -168,11 +137,7 @@ def _texts(condition: Document) -> list[str]:
     config = condition[_CONFIGS[condition["Field"]]]
     texts: list[str] = []
     for value in [*config.get("Values", ()), *config.get("RegexValues", ())]:
-        texts.append(
-            value
-            if isinstance(value, str)
-            else f"{value.get('Key', '')}{value.get('Value', '')}"
-        )
+        texts.append(value if isinstance(value, str) else f"{value.get('Key', '')}{value.get('Value', '')}")
     return texts
 
 
@@ -198,9 +163,7 @@ def _forward(given: Mapping[str, Any]) -> dict[str, Any]:
     if not groups:
         raise _invalid("A target group ARN must be specified")
     if len(groups) > TARGET_GROUPS_PER_ACTION.default:
-        raise _invalid(
-            f"A forward action can have at most {TARGET_GROUPS_PER_ACTION.default} target groups"
-        )
+        raise _invalid(f"A forward action can have at most {TARGET_GROUPS_PER_ACTION.default} target groups")
     arns = [group["TargetGroupArn"] for group in groups]
     if len(set(arns)) < len(arns):
         raise _invalid("A target group can be specified only once in a forward action")
@@ -211,9 +174,7 @@ def _forward(given: Mapping[str, Any]) -> dict[str, Any]:
         )
     for group in groups:
         if not 0 <= group.get("Weight", 1) <= MAX_WEIGHT:
-            raise _invalid(
-                f"The weight of a target group must be between 0 and {MAX_WEIGHT}"
-            )
+            raise _invalid(f"The weight of a target group must be between 0 and {MAX_WEIGHT}")
     shown: dict[str, Any] = {
         "Type": "forward",
         "ForwardConfig": {
@@ -224,9 +185,7 @@ def _forward(given: Mapping[str, Any]) -> dict[str, Any]:
                 }
                 for group in groups
             ],
-            "TargetGroupStickinessConfig": _stickiness(
-                config.get("TargetGroupStickinessConfig") or {}
-            ),
+            "TargetGroupStickinessConfig": _stickiness(config.get("TargetGroupStickinessConfig") or {}),
         },
     }
     if len(groups) == 1:
@@ -239,9 +198,7 @@ def _stickiness(given: Mapping[str, Any]) -> dict[str, Any]:
         return {"Enabled": False}
     seconds = given.get("DurationSeconds")
     if seconds is None or not 1 <= seconds <= MAX_STICKINESS_SECONDS:
-        raise _invalid(
-            f"Stickiness needs DurationSeconds between 1 and {MAX_STICKINESS_SECONDS}"
-        )
+        raise _invalid(f"Stickiness needs DurationSeconds between 1 and {MAX_STICKINESS_SECONDS}")
     return {"Enabled": True, "DurationSeconds": seconds}
 
 
@@ -252,9 +209,7 @@ def _fixed_response(given: Mapping[str, Any]) -> dict[str, Any]:
             f"The fixed response's status code '{config.get('StatusCode')}' must be 2XX, 4XX or 5XX"
         )
     if len(config.get("MessageBody", "")) > MAX_FIXED_BODY:
-        raise _invalid(
-            f"The fixed response's body must have at most {MAX_FIXED_BODY} characters"
-        )
+        raise _invalid(f"The fixed response's body must have at most {MAX_FIXED_BODY} characters")
     return {"Type": "fixed-response", "FixedResponseConfig": dict(config)}
 
 
@@ -299,19 +254,13 @@ def transforms(given: Sequence[Mapping[str, Any]]) -> tuple[Document, ...]:
     kinds = Counter(transform.get("Type") for transform in given)
     for kind, count in kinds.items():
         if kind not in _TRANSFORMS:
-            raise _invalid(
-                f"The transform type '{kind}' must be one of '[{', '.join(_TRANSFORMS)}]'"
-            )
+            raise _invalid(f"The transform type '{kind}' must be one of '[{', '.join(_TRANSFORMS)}]'")
         if count > 1:
             raise _invalid(f"A rule can only have one '{kind}' transform")
     for transform in given:
-        rewrites = (transform.get(_TRANSFORMS[transform["Type"]]) or {}).get(
-            "Rewrites"
-        ) or []
+        rewrites = (transform.get(_TRANSFORMS[transform["Type"]]) or {}).get("Rewrites") or []
         if len(rewrites) != 1:
-            raise _invalid(
-                f"A '{transform['Type']}' transform must have exactly one rewrite"
-            )
+            raise _invalid(f"A '{transform['Type']}' transform must have exactly one rewrite")
         _check_rewrite(rewrites[0])
     return tuple(dict(transform) for transform in given)
 
@@ -319,12 +268,8 @@ def transforms(given: Sequence[Mapping[str, Any]]) -> tuple[Document, ...]:
 def _check_rewrite(rewrite: Mapping[str, Any]) -> None:
     pattern, replacement = rewrite.get("Regex", ""), rewrite.get("Replace", "")
     if not 1 <= len(pattern) <= MAX_REGEX or len(replacement) > MAX_REGEX:
-        raise _invalid(
-            f"A rewrite's Regex and Replace have at most {MAX_REGEX} characters"
-        )
+        raise _invalid(f"A rewrite's Regex and Replace have at most {MAX_REGEX} characters")
     try:
         re.compile(pattern)
     except re.error as error:
-        raise _invalid(
-            f"The regular expression '{pattern}' is not valid: {error}"
-        ) from error
+        raise _invalid(f"The regular expression '{pattern}' is not valid: {error}") from error

@@ -45,9 +45,7 @@ def install(sim: Simulation) -> None:
     def delete(call: Call) -> None:
         listener, rule = state(call).rule(call.parameters["RuleArn"])
         if rule.priority is None:
-            raise AwsFailure(
-                "OperationNotPermitted", f"Default rule '{rule.arn}' cannot be deleted"
-            )
+            raise AwsFailure("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be deleted")
         change_actions(sim, state(call), listener.load_balancer, old=rule.actions)
         del listener.rules[rule.priority]
         del state(call).rules[rule.arn]
@@ -72,9 +70,7 @@ def _selected(state: ElbState, parameters: Mapping[str, Any]) -> Sequence[Rule]:
     if arns:
         return [state.rule(arn)[1] for arn in arns]
     if "ListenerArn" not in parameters:
-        raise AwsFailure(
-            "ValidationError", "You must specify either listener ARN or rule ARNs"
-        )
+        raise AwsFailure("ValidationError", "You must specify either listener ARN or rule ARNs")
     return state.listener(parameters["ListenerArn"]).in_order()
 
 
@@ -107,39 +103,27 @@ def _create(sim: Simulation, state: ElbState, call: Call) -> Rule:
 def _modify(sim: Simulation, state: ElbState, parameters: Mapping[str, Any]) -> Rule:
     listener, rule = state.rule(parameters["RuleArn"])
     if rule.priority is None:
-        raise AwsFailure(
-            "OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified"
-        )
+        raise AwsFailure("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified")
     reset = bool(parameters.get("ResetTransforms"))
     if reset and "Transforms" in parameters:
-        raise AwsFailure(
-            "ValidationError", "You cannot specify both Transforms and ResetTransforms"
-        )
+        raise AwsFailure("ValidationError", "You cannot specify both Transforms and ResetTransforms")
     changed = rule
     if "Conditions" in parameters:
-        changed = replace(
-            changed, conditions=rule_checks.conditions(parameters["Conditions"])
-        )
+        changed = replace(changed, conditions=rule_checks.conditions(parameters["Conditions"]))
     if "Actions" in parameters:
         changed = replace(changed, actions=rule_checks.actions(parameters["Actions"]))
     if "Transforms" in parameters:
-        changed = replace(
-            changed, transforms=rule_checks.transforms(parameters["Transforms"])
-        )
+        changed = replace(changed, transforms=rule_checks.transforms(parameters["Transforms"]))
     if reset:
         changed = replace(changed, transforms=())
-    change_actions(
-        sim, state, listener.load_balancer, old=rule.actions, new=changed.actions
-    )
+    change_actions(sim, state, listener.load_balancer, old=rule.actions, new=changed.actions)
     listener.rules[rule.priority] = changed
     state.rules[rule.arn] = (listener, changed)
     publish(sim, listener)
     return changed
 
 
-def _set_priorities(
-    sim: Simulation, state: ElbState, pairs: Sequence[Mapping[str, Any]]
-) -> list[Rule]:
+def _set_priorities(sim: Simulation, state: ElbState, pairs: Sequence[Mapping[str, Any]]) -> list[Rule]:
     wanted: dict[str, int] = {}
     listeners: dict[str, Listener] = {}
     for pair in pairs:
@@ -150,15 +134,10 @@ def _set_priorities(
                 f"Default rule '{rule.arn}' cannot have a priority",
             )
         if rule.arn in wanted:
-            raise AwsFailure(
-                "ValidationError", f"Rule '{rule.arn}' is specified more than once"
-            )
+            raise AwsFailure("ValidationError", f"Rule '{rule.arn}' is specified more than once")
         wanted[rule.arn] = rule_checks.priority(pair["Priority"])
         listeners[listener.arn] = listener
-    orders = [
-        (listener, _resulting_order(listener, wanted))
-        for listener in listeners.values()
-    ]
+    orders = [(listener, _resulting_order(listener, wanted)) for listener in listeners.values()]
     for listener, order in orders:
         listener.rules = order
         for rule in order.values():
@@ -172,8 +151,6 @@ def _resulting_order(listener: Listener, wanted: Mapping[str, int]) -> dict[int,
     for current, rule in listener.rules.items():
         priority = wanted.get(rule.arn, current)
         if priority in order:
-            raise AwsFailure(
-                "PriorityInUse", f"Priority '{priority}' is currently in use"
-            )
+            raise AwsFailure("PriorityInUse", f"Priority '{priority}' is currently in use")
         order[priority] = replace(rule, priority=priority)
     return order

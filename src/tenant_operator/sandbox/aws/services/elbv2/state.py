@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -98,9 +98,7 @@ class LoadBalancer:
     active_at: float  # on the simulation's clock
     attributes: dict[str, str]
     listeners: dict[str, Listener] = field(default_factory=dict)
-    target_groups: Counter[str] = field(
-        default_factory=Counter
-    )  # ARN → in how many actions
+    target_groups: Counter[str] = field(default_factory=Counter)  # ARN → in how many actions
 
     @property
     def path(self) -> str:
@@ -114,7 +112,7 @@ class LoadBalancer:
 
 @dataclass(slots=True)
 class Target:
-    """A registered address. `answers` is whether its health check would pass."""
+    """A registered address. `answers` is whether its health check passes, and since when it does (or does not)."""
 
     id: str
     port: int
@@ -122,6 +120,8 @@ class Target:
     registered_at: float
     answers: bool = True
     answers_since: float = 0.0
+    healthy_at: float = 0.0  # when enough checks in a row will have passed, as long as it answers
+    was_healthy: bool = False  # failing checks find it healthy, not initial, until the threshold
     reason: str = ""  # why it does not answer, as a health reason code
     draining_until: float | None = None
 
@@ -132,21 +132,20 @@ class TargetGroup:
 
     arn: str
     name: str
-    settings: dict[
-        str, Any
-    ]  # members of CreateTargetGroup and ModifyTargetGroup, defaults filled in
+    settings: dict[str, Any]  # members of CreateTargetGroup and ModifyTargetGroup, defaults filled in
     attributes: dict[str, str]
     load_balancer_arn: str | None = None
     used_since: float = 0.0
     targets: dict[tuple[str, int], Target] = field(default_factory=dict)
+    watchers: dict[str, Callable[[], None]] = field(
+        default_factory=dict
+    )  # told when targets' states may change
 
     def describe(self) -> dict[str, Any]:
         return {
             "TargetGroupArn": self.arn,
             "TargetGroupName": self.name,
-            "LoadBalancerArns": [self.load_balancer_arn]
-            if self.load_balancer_arn
-            else [],
+            "LoadBalancerArns": [self.load_balancer_arn] if self.load_balancer_arn else [],
             **self.settings,
         }
 
@@ -158,9 +157,7 @@ class ElbState:
     load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
     load_balancer_names: dict[str, str] = field(default_factory=dict)
     listeners: dict[str, Listener] = field(default_factory=dict)
-    rules: dict[str, tuple[Listener, Rule]] = field(
-        default_factory=dict
-    )  # default rules too
+    rules: dict[str, tuple[Listener, Rule]] = field(default_factory=dict)  # default rules too
     target_groups: dict[str, TargetGroup] = field(default_factory=dict)
     target_group_names: dict[str, str] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)

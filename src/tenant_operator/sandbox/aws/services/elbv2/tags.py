@@ -56,10 +56,7 @@ def install(sim: Simulation) -> None:
             "TagDescriptions": [
                 {
                     "ResourceArn": arn,
-                    "Tags": [
-                        {"Key": key, "Value": value}
-                        for key, value in found.tags.get(arn, {}).items()
-                    ],
+                    "Tags": [{"Key": key, "Value": value} for key, value in found.tags.get(arn, {}).items()],
                 }
                 for arn in call.parameters["ResourceArns"]
             ]
@@ -90,9 +87,7 @@ def check_new(tags: Sequence[Mapping[str, str]]) -> None:
 def put(state: ElbState, arn: str, tags: Sequence[Mapping[str, str]]) -> None:
     """Set tags, keeping the others."""
     if tags:
-        state.tags.setdefault(arn, {}).update(
-            {tag["Key"]: tag.get("Value", "") for tag in tags}
-        )
+        state.tags.setdefault(arn, {}).update({tag["Key"]: tag.get("Value", "") for tag in tags})
 
 
 def _not_found(arn: str) -> AwsFailure:

@@ -62,11 +62,7 @@ def install(sim: Simulation) -> None:
     @sim.handles("elbv2", "ModifyTargetGroup")
     def modify(call: Call) -> Mapping[str, Any]:
         group = state(call).target_group(call.parameters["TargetGroupArn"])
-        changes = {
-            name: value
-            for name, value in call.parameters.items()
-            if name in _HEALTH_CHECK
-        }
+        changes = {name: value for name, value in call.parameters.items() if name in _HEALTH_CHECK}
         settings = {**group.settings, **changes}
         _check_health_check(settings)
         group.settings = settings
@@ -143,9 +139,7 @@ def _same(
     settings: Mapping[str, Any],
     parameters: Mapping[str, Any],
 ) -> TargetGroup:
-    asked_tags = {
-        tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags", [])
-    }
+    asked_tags = {tag["Key"]: tag.get("Value", "") for tag in parameters.get("Tags", [])}
     if found.settings != settings or asked_tags != state.tags.get(found.arn, {}):
         message = f"A target group with the same name '{found.name}' exists, but with different settings"
         raise AwsFailure("DuplicateTargetGroupName", message)
@@ -159,9 +153,7 @@ def _settings(call: Call) -> dict[str, Any]:
         message = f"a target group of protocol {protocol!r} and type {kind!r} is not simulated"
         raise AwsFailure("SandboxNotImplemented", message, status=501)
     if given.get("Port") is None or not 1 <= given["Port"] <= 65535:
-        raise AwsFailure(
-            "ValidationError", "A port between 1 and 65535 must be specified"
-        )
+        raise AwsFailure("ValidationError", "A port between 1 and 65535 must be specified")
     vpc_id = given.get("VpcId")
     if vpc_id not in ec2_backends[call.account][call.region].vpcs:
         raise AwsFailure("ValidationError", f"The VPC ID '{vpc_id}' is not found")
@@ -172,15 +164,11 @@ def _settings(call: Call) -> dict[str, Any]:
         "VpcId": vpc_id,
         "TargetType": kind,
         "IpAddressType": given.get("IpAddressType", "ipv4"),
-        "HealthCheckProtocol": given.get(
-            "HealthCheckProtocol", "HTTP" if http else "TCP"
-        ),
+        "HealthCheckProtocol": given.get("HealthCheckProtocol", "HTTP" if http else "TCP"),
         "HealthCheckPort": given.get("HealthCheckPort", "traffic-port"),
         "HealthCheckEnabled": given.get("HealthCheckEnabled", True),
         "HealthCheckIntervalSeconds": given.get("HealthCheckIntervalSeconds", 30),
-        "HealthCheckTimeoutSeconds": given.get(
-            "HealthCheckTimeoutSeconds", 5 if http else 10
-        ),
+        "HealthCheckTimeoutSeconds": given.get("HealthCheckTimeoutSeconds", 5 if http else 10),
         "HealthyThresholdCount": given.get("HealthyThresholdCount", 5),
         "UnhealthyThresholdCount": given.get("UnhealthyThresholdCount", 2),
     }
@@ -201,9 +189,7 @@ def _check_health_check(settings: Mapping[str, Any]) -> None:
                 f"{name} '{settings[name]}' must be between {low} and {high}",
             )
     if settings["HealthCheckTimeoutSeconds"] >= settings["HealthCheckIntervalSeconds"]:
-        raise AwsFailure(
-            "ValidationError", "Health check interval must be greater than the timeout."
-        )
+        raise AwsFailure("ValidationError", "Health check interval must be greater than the timeout.")
     path = settings.get("HealthCheckPath", "/")
     if not path.startswith("/") or len(path) > 1024:
         raise AwsFailure(

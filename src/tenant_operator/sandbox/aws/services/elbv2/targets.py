@@ -36,8 +36,7 @@ _DESCRIPTIONS = {
     "Target.FailedHealthChecks": "Health checks failed",
 }
 _PRIVATE = tuple(
-    IPv4Network(cidr)
-    for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+    IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
 
 
@@ -51,14 +50,11 @@ def install(sim: Simulation) -> None:
     def register_targets(call: Call) -> None:
         group = state(call).target_group(call.parameters["TargetGroupArn"])
         wanted = [
-            (given["Id"], given.get("Port", group.settings["Port"]))
-            for given in call.parameters["Targets"]
+            (given["Id"], given.get("Port", group.settings["Port"])) for given in call.parameters["Targets"]
         ]
         for target_id, _ in wanted:
             _check_address(call, group, target_id)
-        _check_room(
-            sim, state(call), group, len(set(wanted) - group.targets.keys()), call
-        )
+        _check_room(sim, state(call), group, len(set(wanted) - group.targets.keys()), call)
         for target_id, port in wanted:
             register(sim, group, target_id, port, "")
 
@@ -76,16 +72,12 @@ def install(sim: Simulation) -> None:
         asked = call.parameters.get("Targets")
         if not asked:
             return {
-                "TargetHealthDescriptions": [
-                    _described(sim, group, target) for target in living(sim, group)
-                ]
+                "TargetHealthDescriptions": [_described(sim, group, target) for target in living(sim, group)]
             }
         shown = []
         for given in asked:
             key = (given["Id"], given.get("Port", group.settings["Port"]))
-            target = group.targets.get(key) or Target(
-                *key, "", 0.0, reason="Target.NotRegistered"
-            )
+            target = group.targets.get(key) or Target(*key, "", 0.0, reason="Target.NotRegistered")
             shown.append(_described(sim, group, target))
         return {"TargetHealthDescriptions": shown}
 
@@ -95,36 +87,25 @@ def install(sim: Simulation) -> None:
         arn = str(body["target_group_arn"])
         _, _, _, region, account, _ = arn.split(":", 5)
         group = sim.state(ElbState, account, region).target_groups.get(arn)
-        hit = (
-            [target for target in group.targets.values() if target.id == body["id"]]
-            if group
-            else []
-        )
-        if not hit:
+        hit = [target for target in group.targets.values() if target.id == body["id"]] if group else []
+        if group is None or not hit:
             raise ValueError(f"no target {body['id']!r} is registered with {arn!r}")
         for target in hit:
-            set_answers(
-                sim,
-                target,
-                bool(body.get("answers", False)),
-                "Target.ResponseCodeMismatch",
-            )
+            set_answers(sim, group, target, bool(body.get("answers", False)), "Target.ResponseCodeMismatch")
+        for watcher in group.watchers.values():
+            sim.after(0.0, watcher)
         return {"changed": len(hit)}
 
 
 def register(
-    sim: Simulation,
-    group: TargetGroup,
-    target_id: str,
-    port: int,
-    zone: str,
-    answers: bool = True,
+    sim: Simulation, group: TargetGroup, target_id: str, port: int, zone: str, answers: bool = True
 ) -> Target:
     """Register an address, or bring one back that is draining."""
     existing = group.targets.get((target_id, port))
     if existing is not None and existing.draining_until is None:
         return existing
-    target = Target(target_id, port, zone, sim.now(), answers, sim.now())
+    now = sim.now()
+    target = Target(target_id, port, zone, now, answers, now, now + sim.durations.target_initial)
     group.targets[(target_id, port)] = target
     return target
 
@@ -139,28 +120,29 @@ def deregister(sim: Simulation, group: TargetGroup, target_id: str, port: int) -
     if group.load_balancer_arn is None:
         del group.targets[(target_id, port)]
         return 0.0
-    delay = (
-        int(group.attributes["deregistration_delay.timeout_seconds"])
-        * sim.durations.draining_factor
-    )
+    delay = int(group.attributes["deregistration_delay.timeout_seconds"]) * sim.durations.draining_factor
     target.draining_until = sim.now() + delay
     return delay
 
 
-def set_answers(sim: Simulation, target: Target, answers: bool, reason: str) -> None:
-    """Make a target's health check pass or fail from now on."""
-    if target.answers != answers:
-        target.answers, target.answers_since = answers, sim.now()
-    target.reason = "" if answers else reason
+def set_answers(sim: Simulation, group: TargetGroup, target: Target, answers: bool, reason: str = "") -> None:
+    """Make a target's health check pass or fail from now on; its state follows after the checks' thresholds."""
+    if target.answers == answers:
+        return
+    now, state = sim.now(), health(sim, group, target)[0]
+    target.was_healthy = state == "healthy"
+    target.answers, target.answers_since, target.reason = answers, now, reason
+    if answers and state == "unhealthy":
+        target.healthy_at = now + _checks(sim, group, "HealthyThresholdCount")
+    elif answers:  # one success is enough for a target that is still `initial`
+        target.healthy_at = max(now, _checked_since(group, target) + sim.durations.target_initial)
 
 
 def living(sim: Simulation, group: TargetGroup) -> list[Target]:
     """All targets that are registered or still draining; those that have drained are forgotten."""
     now = sim.now()
     gone = [
-        key
-        for key, t in group.targets.items()
-        if t.draining_until is not None and t.draining_until <= now
+        key for key, t in group.targets.items() if t.draining_until is not None and t.draining_until <= now
     ]
     for key in gone:
         del group.targets[key]
@@ -175,21 +157,40 @@ def health(sim: Simulation, group: TargetGroup, target: Target) -> tuple[str, st
         return "draining", "Target.DeregistrationInProgress"
     if group.load_balancer_arn is None:
         return "unused", "Target.NotInUse"
-    checked_since = max(target.registered_at, group.used_since)
-    settled = sim.now() >= checked_since + sim.durations.target_initial
+    now = sim.now()
     if not target.answers:
-        return (
-            ("unhealthy", target.reason or "Target.FailedHealthChecks")
-            if settled
-            else _INITIAL
-        )
-    if (
-        sim.now()
-        < max(checked_since, target.answers_since) + sim.durations.target_initial
-    ):
-        first = target.answers_since <= checked_since or not settled
-        return _INITIAL if first else ("unhealthy", "Target.FailedHealthChecks")
-    return "healthy", ""
+        if now >= unhealthy_at(sim, group, target):
+            return "unhealthy", target.reason or "Target.FailedHealthChecks"
+        return ("healthy", "") if target.was_healthy else _INITIAL
+    if now >= healthy_at(sim, group, target):
+        return "healthy", ""
+    recovering = target.healthy_at > max(
+        target.answers_since, target.registered_at + sim.durations.target_initial
+    )
+    return ("unhealthy", "Target.FailedHealthChecks") if recovering else _INITIAL
+
+
+def healthy_at(sim: Simulation, group: TargetGroup, target: Target) -> float:
+    """When an answering target is (or was) found healthy, on the simulation's clock."""
+    if group.used_since <= target.registered_at:
+        return target.healthy_at
+    return max(target.healthy_at, group.used_since + sim.durations.target_initial)
+
+
+def unhealthy_at(sim: Simulation, group: TargetGroup, target: Target) -> float:
+    """When a target that does not answer is (or was) found unhealthy, on the simulation's clock."""
+    failing_since = max(target.answers_since, _checked_since(group, target))
+    return failing_since + _checks(sim, group, "UnhealthyThresholdCount")
+
+
+def _checked_since(group: TargetGroup, target: Target) -> float:
+    return max(target.registered_at, group.used_since)
+
+
+def _checks(sim: Simulation, group: TargetGroup, threshold: str) -> float:
+    """Seconds until a threshold of checks has been made."""
+    count, interval = group.settings[threshold], group.settings["HealthCheckIntervalSeconds"]
+    return float(count * interval * sim.durations.health_check_factor)
 
 
 _INITIAL = ("initial", "Elb.InitialHealthChecking")
@@ -229,9 +230,7 @@ def _check_address(call: Call, group: TargetGroup, target_id: str) -> None:
         raise AwsFailure("ValidationError", message)
 
 
-def _check_room(
-    sim: Simulation, state: ElbState, group: TargetGroup, more: int, call: Call
-) -> None:
+def _check_room(sim: Simulation, state: ElbState, group: TargetGroup, more: int, call: Call) -> None:
     if len(group.targets) + more > TARGETS_PER_GROUP.of(sim, call):
         raise AwsFailure(
             "TooManyTargets",
@@ -240,9 +239,7 @@ def _check_room(
     if group.load_balancer_arn is None:
         return
     load_balancer: LoadBalancer = state.load_balancer(group.load_balancer_arn)
-    registered = sum(
-        len(state.target_groups[arn].targets) for arn in load_balancer.target_groups
-    )
+    registered = sum(len(state.target_groups[arn].targets) for arn in load_balancer.target_groups)
     if registered + more > TARGETS_PER_LOAD_BALANCER.of(sim, call):
         raise AwsFailure(
             "TooManyTargets",

@@ -18,6 +18,7 @@ from tenant_operator.sandbox.aws.services.elbv2.state import (
     ElbState,
     Listener,
     LoadBalancer,
+    TargetGroup,
     target_groups_in,
 )
 from tenant_operator.sandbox.aws.simulation import Simulation
@@ -44,9 +45,7 @@ def change_actions(
     after.update(added)
     after.subtract(removed)
     after = +after
-    if len(after) > max(
-        TARGET_GROUPS_PER_LOAD_BALANCER.default, len(load_balancer.target_groups)
-    ):
+    if len(after) > max(TARGET_GROUPS_PER_LOAD_BALANCER.default, len(load_balancer.target_groups)):
         raise AwsFailure(
             "TooManyUniqueTargetGroupsPerLoadBalancer",
             "You've reached the limit on the number of unique target groups per load balancer across all listeners: "
@@ -55,11 +54,18 @@ def change_actions(
     for arn in load_balancer.target_groups.keys() - after.keys():
         if (group := state.target_groups.get(arn)) is not None:
             group.load_balancer_arn = None
+            _tell(sim, group)
     for arn in after.keys() - load_balancer.target_groups.keys():
         group = state.target_group(arn)
         group.load_balancer_arn = load_balancer.arn
         group.used_since = sim.now()
+        _tell(sim, group)
     load_balancer.target_groups = after
+
+
+def _tell(sim: Simulation, group: TargetGroup) -> None:
+    for watcher in group.watchers.values():
+        sim.after(0.0, watcher)
 
 
 def _check_group(state: ElbState, load_balancer: LoadBalancer, arn: str) -> None:

@@ -1,0 +1,93 @@
+"""Why a task cannot start: its roles, its image, its secrets, its log group. In the words of AWS.
+
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from moto.logs.models import logs_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
+
+from tenant_operator.sandbox.aws.roles import assumable_by
+from tenant_operator.sandbox.aws.services.ecs.state import Service, TaskDefinition
+from tenant_operator.sandbox.aws.simulation import Simulation
+
+_TASKS = "ecs-tasks.amazonaws.com"
+
+
+def unassumable_role(sim: Simulation, service: Service, definition: TaskDefinition) -> str | None:
+    """The first of the task's roles that ECS cannot assume: missing, not trusting ECS tasks, or too new."""
+    for member in ("taskRoleArn", "executionRoleArn"):
+        role_arn = definition.document.get(member)
+        if role_arn and not assumable_by(sim, service.account, role_arn, _TASKS):
+            return str(role_arn)
+    return None
+
+
+def start_failure(service: Service, definition: TaskDefinition, failing_images: Sequence[str]) -> str | None:
+    """The stoppedReason of a task that is placed but cannot start, or None."""
+    for container in definition.containers:
+        reason = (
+            _secret_failure(service, container)
+            or _log_failure(service, container)
+            or _image_failure(container["image"], failing_images)
+        )
+        if reason is not None:
+            return reason
+    return None
+
+
+def _image_failure(image: str, failing: Sequence[str]) -> str | None:
+    if not any(fnmatchcase(image, pattern) for pattern in failing):
+        return None
+    return (
+        f"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref {image}: "
+        f"{image}: not found"
+    )
+
+
+def _log_failure(service: Service, container: dict[str, Any]) -> str | None:
+    configuration = container.get("logConfiguration") or {}
+    options = configuration.get("options") or {}
+    if configuration.get("logDriver") != "awslogs" or options.get("awslogs-create-group") == "true":
+        return None
+    region = options.get("awslogs-region", service.region)
+    if options.get("awslogs-group") in logs_backends[service.account][region].groups:
+        return None
+    return (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+        "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. "
+        ": exit status 1"
+    )
+
+
+def _secret_failure(service: Service, container: dict[str, Any]) -> str | None:
+    for secret in container.get("secrets", []):
+        arn = str(secret["valueFrom"])
+        if not _secret_exists(service, arn):
+            return (
+                "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval "
+                "failed: unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch "
+                f"secret {arn} from secrets manager: ResourceNotFoundException: Secrets Manager can't find the "
+                "specified secret."
+            )
+    return None
+
+
+def _secret_exists(service: Service, arn: str) -> bool:
+    parts = arn.split(":")
+    if len(parts) < 6:  # a plain name is one of the Systems Manager parameter store
+        return arn in ssm_backends[service.account][service.region]._parameters
+    region, account = parts[3], parts[4]
+    if parts[2] == "ssm":
+        return parts[5].removeprefix("parameter") in ssm_backends[account][region]._parameters
+    secret_arn = ":".join(parts[:7])
+    return any(
+        secret.arn in (secret_arn, arn) or secret.arn.rsplit("-", 1)[0] == secret_arn
+        for secret in secretsmanager_backends[account][region].secrets.values()
+    )

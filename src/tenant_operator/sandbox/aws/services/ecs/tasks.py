@@ -1,0 +1,166 @@
+"""Tasks as the API shows them, StopTask, and what a rehearsal may do to them.
+
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.services.ecs.paging import page
+from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
+from tenant_operator.sandbox.aws.services.ecs.state import Cluster, EcsState, Task, cluster_name, invalid
+from tenant_operator.sandbox.aws.simulation import Simulation
+
+MAX_DESCRIBED = 100
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+KILLED = 137  # 128 + SIGKILL
+
+
+def install(sim: Simulation, scheduler: Scheduler) -> None:
+    """Answer the calls about tasks, and the control routes that hurt them."""
+
+    def cluster_of(call: Call) -> Cluster:
+        return sim.state(EcsState, call.account, call.region).cluster(call.parameters.get("cluster"))
+
+    @sim.handles("ecs", "ListTasks")
+    def list_tasks(call: Call) -> Mapping[str, Any]:
+        cluster, wanted = cluster_of(call), call.parameters
+        stopped = wanted.get("desiredStatus") == "STOPPED"
+        tasks = [*cluster.tasks(), *cluster.stopped.values()]
+        arns = [task.arn for task in tasks if task.stopping is stopped and _is_wanted(task, wanted)]
+        shown, token = page(arns, wanted)
+        return {"taskArns": shown, "nextToken": token}
+
+    @sim.handles("ecs", "DescribeTasks")
+    def describe_tasks(call: Call) -> Mapping[str, Any]:
+        wanted = call.parameters["tasks"]
+        if len(wanted) > MAX_DESCRIBED:
+            raise invalid(f"Tasks cannot have more than {MAX_DESCRIBED} elements.")
+        cluster = cluster_of(call)
+        found = [(name, _find(cluster, name)) for name in wanted]
+        return {
+            "tasks": [_describe(task) for _, task in found if task is not None],
+            "failures": [{"arn": name, "reason": "MISSING"} for name, task in found if task is None],
+        }
+
+    @sim.handles("ecs", "StopTask")
+    def stop_task(call: Call) -> Mapping[str, Any]:
+        task = _find(cluster_of(call), call.parameters["task"])
+        if task is None:
+            raise invalid("The referenced task was not found.")
+        if not task.stopping:
+            scheduler.life.stop(task, "UserInitiated", call.parameters.get("reason", "Task stopped by user"))
+            scheduler.step(task.service)
+        return {"task": _describe(task)}
+
+    @sim.controls("POST", "ecs/fail-image")
+    def fail_image(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """{"patterns": ["*:bad"]}: images that match cannot be pulled from now on; an empty list heals them."""
+        patterns = body.get("patterns", [])
+        if not isinstance(patterns, list):
+            raise TypeError('patterns must be a list of shell patterns, such as ["*:bad"]')
+        scheduler.life.failing_images = tuple(str(pattern) for pattern in patterns)
+        return {"patterns": patterns}
+
+    @sim.controls("POST", "ecs/oom")
+    def out_of_memory(body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """{"cluster": name or ARN, "service": optional, "account": optional}: one running task runs out of memory."""
+        for account, _, state in sim.states(EcsState):
+            cluster = state.clusters.get(cluster_name(str(body["cluster"])))
+            if cluster is None or body.get("account", account) != account:
+                continue
+            for task in cluster.tasks():
+                if (
+                    scheduler.life.is_running(task)
+                    and body.get("service", task.service.name) == task.service.name
+                ):
+                    scheduler.life.exit(task, KILLED, OUT_OF_MEMORY)
+                    return {"task": task.arn}
+        raise ValueError(f"no running task in cluster {body['cluster']!r}")
+
+
+def _is_wanted(task: Task, wanted: Mapping[str, Any]) -> bool:
+    service, family = wanted.get("serviceName"), wanted.get("family")
+    return (service is None or service.rsplit("/", 1)[-1] == task.service.name) and family in (
+        None,
+        task.definition.family,
+    )
+
+
+def _find(cluster: Cluster, name: str) -> Task | None:
+    arn = f"{cluster.arn.replace(':cluster/', ':task/')}/{name.rsplit('/', 1)[-1]}"
+    for service in cluster.services.values():
+        if arn in service.tasks:
+            return service.tasks[arn]
+    return cluster.stopped.get(arn)
+
+
+def _describe(task: Task) -> dict[str, Any]:
+    interface = task.interface
+    shown: dict[str, Any] = {
+        "taskArn": task.arn,
+        "clusterArn": task.cluster.arn,
+        "taskDefinitionArn": task.definition.arn,
+        "group": f"service:{task.service.name}",
+        "startedBy": task.deployment_id,
+        "launchType": "FARGATE",
+        "platformVersion": "1.4.0",
+        "platformFamily": "Linux",
+        "availabilityZone": interface.availability_zone,
+        "cpu": task.definition.document.get("cpu", ""),
+        "memory": task.definition.document.get("memory", ""),
+        "connectivity": "CONNECTED",
+        "createdAt": task.created_at,
+        "desiredStatus": task.desired_status,
+        "lastStatus": task.status.value,
+        "healthStatus": "UNKNOWN",
+        "attachments": [
+            {
+                "id": interface.description.rsplit("/", 1)[-1],
+                "type": "ElasticNetworkInterface",
+                "status": "DELETED" if task.status.value == "STOPPED" else "ATTACHED",
+                "details": [
+                    {"name": "subnetId", "value": interface.subnet_id},
+                    {"name": "networkInterfaceId", "value": interface.id},
+                    {"name": "privateIPv4Address", "value": interface.private_ip},
+                ],
+            }
+        ],
+        "containers": [_describe_container(task, container) for container in task.definition.containers],
+        "version": 1,
+    }
+    for name, value in (
+        ("startedAt", task.started_at),
+        ("stoppingAt", task.stopping_at),
+        ("stoppedAt", task.stopped_at),
+        ("stopCode", task.stop_code),
+        ("stoppedReason", task.stopped_reason),
+    ):
+        if value:
+            shown[name] = value
+    return shown
+
+
+def _describe_container(task: Task, container: Mapping[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container['name']}",
+        "taskArn": task.arn,
+        "name": container["name"],
+        "image": container["image"],
+        "lastStatus": task.status.value if task.status.value in ("RUNNING", "STOPPED") else "PENDING",
+        "networkInterfaces": [
+            {
+                "attachmentId": task.interface.description.rsplit("/", 1)[-1],
+                "privateIpv4Address": task.interface.private_ip,
+            }
+        ],
+        "cpu": str(container["cpu"]),
+    }
+    if task.container_reason:
+        shown["reason"] = task.container_reason
+    if task.exit_code is not None:
+        shown["exitCode"] = task.exit_code
+    return shown
