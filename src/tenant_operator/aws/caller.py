@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from tenant_operator.aws.breaker import Breaker
 from tenant_operator.aws.budgets import BudgetExhausted, Budgets, Priority
-from tenant_operator.aws.errors import NOT_SIMULATED, AwsError, Category, classify
+from tenant_operator.aws.errors import NOT_SIMULATED, REJECTED_CREDENTIALS, AwsError, Category, classify
 from tenant_operator.aws.limits import (
     CALL_WAIT_SECONDS,
     MAX_THREADS,
@@ -111,20 +111,22 @@ class Transport:
         """Make one call; see `Caller.__call__`."""
         work = partial(session.call, target.service, target.region, target.operation, parameters)
         give_up_at = self._clock() + CALL_WAIT_SECONDS
-        outages = 0
+        failures: Counter[str] = Counter()
         while True:
             self._refuse_if_broken(target)
             await self._token(target, give_up_at - self._clock())
             try:
                 return await self._attempt(target, work)
             except AwsError as error:
+                failures[error.category] += 1
                 if error.category is Category.THROTTLED:
                     self.budgets.throttled(*target.place, target.operation)
-                    continue
-                outages += error.category is Category.OUTAGE
-                if not (target.reads and _passing(error) and outages < READ_ATTEMPTS):
+                elif error.code in REJECTED_CREDENTIALS and failures[error.category] == 1 and session.renew():
+                    logger.info("the credentials for account %s are renewed: %s", target.account, error.code)
+                elif target.reads and _passing(error) and failures[error.category] < READ_ATTEMPTS:
+                    await asyncio.sleep(RETRY_PAUSE_SECONDS)
+                else:
                     raise
-            await asyncio.sleep(RETRY_PAUSE_SECONDS)
 
     async def in_thread(self, account: str, priority: Priority, work: Callable[[], T]) -> T:
         """Run something that blocks in one of the account's threads.
@@ -213,7 +215,8 @@ class Caller:
         """Call AWS once there is a token for it.
 
         A throttle answer empties the bucket, and the call waits for its next token. Reads that met an outage are
-        repeated once; writes are not, because their answer may have been lost after they took effect.
+        repeated once; writes are not, because their answer may have been lost after they took effect. Where AWS no
+        longer takes a role's credentials (the role was made anew), they are renewed once.
 
         Args:
             service: boto3's name, such as `elbv2`.

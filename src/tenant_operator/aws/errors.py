@@ -45,6 +45,11 @@ class Category(StrEnum):
 NOT_SIMULATED = "SandboxNotImplemented"
 """The code with which the simulated AWS answers calls that it does not have (HTTP 501)."""
 
+REJECTED_CREDENTIALS = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+)
+"""The codes with which AWS says that it does not know credentials, or no more."""
+
 _CODES: Mapping[Category, frozenset[str]] = {
     Category.THROTTLED: frozenset({
         "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException",
@@ -301,6 +306,10 @@ def classify(exc: BaseException, service: str, operation: str, account: str, reg
         code = str(details.get("Code", "Unknown"))
         message = str(details.get("Message", "")) or code
         category = _category(code, message, int(metadata.get("HTTPStatusCode", 0)))
+        if (
+            exc.operation_name == "AssumeRole"
+        ):  # whatever was called: the credentials for it are what could not be had
+            service, operation = "sts", "assume_role"
         return error(code, message, category, str(metadata.get("RequestId", "")))
     if isinstance(exc, _CREDENTIALS):
         return error("NoCredentials", str(exc), Category.ACCESS)

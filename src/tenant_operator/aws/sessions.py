@@ -36,8 +36,9 @@ CLIENT_CONFIG = Config(
 class Session:
     """The clients of one set of credentials. Thread-safe."""
 
-    def __init__(self, session: botocore.session.Session) -> None:
+    def __init__(self, session: botocore.session.Session, source: _RoleSource | None = None) -> None:
         self._session = session
+        self._source = source
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
@@ -64,6 +65,10 @@ class Session:
             raise ValueError(f"{service} {operation} has no pages")
         name = client.meta.method_to_api_mapping[operation]
         return Pagination(self._session.get_paginator_model(service).get_paginator(name))
+
+    def renew(self) -> bool:
+        """Get new credentials for the next call, because AWS no longer takes these; False where we cannot."""
+        return self._source is not None and self._source.reject()
 
     def close(self) -> None:
         """Close the connections."""
@@ -120,9 +125,9 @@ class Sessions:
 
         `fetch` runs in whichever thread meets credentials near their end; the others wait for it.
         """
-        session = self._bare()
-        session.register_component("credential_provider", CredentialResolver([_Refreshed(fetch)]))
-        return Session(session)
+        session, source = self._bare(), _RoleSource(fetch)
+        session.register_component("credential_provider", CredentialResolver([source]))
+        return Session(session, source)
 
     def _bare(self) -> botocore.session.Session:
         session = botocore.session.Session()
@@ -137,7 +142,16 @@ def _loader(data_path: str | None) -> Loader:
     return create_loader(data_path)
 
 
-class _Refreshed(CredentialProvider):
+class _RoleCredentials(RefreshableCredentials):
+    """Credentials that are renewed before they expire, or as soon as AWS has rejected them."""
+
+    rejected = False
+
+    def refresh_needed(self, refresh_in: int | None = None) -> bool:
+        return self.rejected or super().refresh_needed(refresh_in)
+
+
+class _RoleSource(CredentialProvider):
     """Gives botocore credentials that come from a function."""
 
     METHOD: str | None = "tenant-operator-assume-role"
@@ -145,9 +159,26 @@ class _Refreshed(CredentialProvider):
     def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
         super().__init__()
         self._fetch = fetch
+        self._given: _RoleCredentials | None = None
 
     def load(self) -> RefreshableCredentials:
-        return RefreshableCredentials.create_from_metadata(self._metadata(), self._metadata, str(self.METHOD))
+        given = _RoleCredentials.create_from_metadata(self._metadata(), self._again, str(self.METHOD))
+        assert isinstance(given, _RoleCredentials)
+        self._given = given
+        return given
+
+    def reject(self) -> bool:
+        """Have the credentials renewed before they are used again; False when none were given yet."""
+        if self._given is None:
+            return False
+        self._given.rejected = True
+        return True
+
+    def _again(self) -> dict[str, str]:
+        fresh = self._metadata()
+        if self._given is not None:
+            self._given.rejected = False
+        return fresh
 
     def _metadata(self) -> dict[str, str]:
         found = self._fetch()
