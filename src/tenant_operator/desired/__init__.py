@@ -1,0 +1,1 @@
+"""Pure: from specs to the AWS resources that should exist, with their names and tags."""

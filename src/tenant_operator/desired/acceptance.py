@@ -98,7 +98,7 @@ def _overrides(tier: Tier, tenant: Tenant) -> Iterator[Objection]:
     asked = {
         name
         for field, name in SCALARS.items()
-        if getattr(tenant.spec.workload, field, None) not in (None, (), [], {})
+        if getattr(tenant.workload, field) is not None
     }
     routing = tenant.spec.routing
     if routing is not None and (routing.path_prefix is not None or routing.header_value is not None):
@@ -138,17 +138,25 @@ def _ceilings(tier: Tier, tenant: Tenant, workload: Workload) -> Iterator[Object
 
 def _sources(tier: Tier, tenant: Tenant) -> Iterator[Objection]:
     rules = tier.spec.allowed_tenants
-    image = tenant.spec.workload.image if tenant.spec.workload else None
-    if image is not None and rules.image_prefixes and not any(_whole_prefix(image, p) for p in rules.image_prefixes):
+    image = tenant.workload.image
+    if (
+        image is not None
+        and rules.image_prefixes
+        and not any(_whole_prefix(image, p) for p in rules.image_prefixes)
+    ):
         yield Objection(
             reason="ImageNotAllowed",
             message=f"the image must come from {' or '.join(rules.image_prefixes)} in tier {tier.metadata.name}",
         )
-    own = (tenant.spec.workload.secrets if tenant.spec.workload else None) or {}
+    own = tenant.workload.secrets or {}
     prefixes = [prefix.replace("{tenantId}", tenant.tenant_id) for prefix in rules.secret_arn_prefixes]
-    foreign = sorted(name for name, arn in own.items() if not any(arn.startswith(prefix) for prefix in prefixes))
+    foreign = sorted(
+        name for name, arn in own.items() if not any(arn.startswith(prefix) for prefix in prefixes)
+    )
     if foreign:
-        where = " or ".join(prefixes) if prefixes else "nowhere: the tier allows tenants no secrets of their own"
+        where = (
+            " or ".join(prefixes) if prefixes else "nowhere: the tier allows tenants no secrets of their own"
+        )
         yield Objection(
             reason="SecretNotAllowed",
             message=f"the secrets of {', '.join(foreign)} may come from {where}",

@@ -13,11 +13,20 @@ from tenant_operator.desired.resources import GLOBAL, Address, Record, Ref, Reso
 
 def record_address(account: str, zone: str, name: str, set_identifier: str) -> Address:
     """The address of one weighted record; `account` owns the hosted zone."""
-    return Address(account=account, region=GLOBAL, type=Record.__name__, name=f"{zone}/{name}/{set_identifier}")
+    return Address(
+        account=account, region=GLOBAL, type=Record.__name__, name=f"{zone}/{name}/{set_identifier}"
+    )
 
 
 def weighted_alias(
-    *, account: str, zone: str, name: str, installation: str, infra_group: str, weight: int, load_balancer: Address
+    *,
+    account: str,
+    zone: str,
+    name: str,
+    installation: str,
+    infra_group: str,
+    weight: int,
+    load_balancer: Address,
 ) -> Resource:
     """A record that sends `weight` shares (1–255) of a name to an infra group's load balancer."""
     identifier = names.set_identifier(installation, infra_group)

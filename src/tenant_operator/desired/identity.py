@@ -52,7 +52,9 @@ def identity(tier: Tier, *, installation: str, account: str, partition: str) -> 
                 spec=Role(
                     trust=trust,
                     managed_policies=tuple(managed),
-                    inline_policies=tuple((name, canonical(filled(doc, fill))) for name, doc in inline.items()),
+                    inline_policies=tuple(
+                        (name, canonical(filled(doc, fill))) for name, doc in inline.items()
+                    ),
                     permissions_boundary=filled(iam.permissions_boundary_arn, fill),
                 ),
                 tags=ownership.tags(f"role-{purpose}", tier.spec.tags),
@@ -103,9 +105,14 @@ def _trust(account: str) -> Mapping[str, Any]:
 def _secrets_policy(tier: Tier) -> Mapping[str, Mapping[str, Any]]:
     """The execution role may read the secrets that the tier names, and those that it lets tenants name."""
     own = _secret_resources(tier.spec.workload.secrets.values())
-    allowed = {prefix.replace("{tenantId}", "*") + "*" for prefix in tier.spec.allowed_tenants.secret_arn_prefixes}
+    allowed = {
+        prefix.replace("{tenantId}", "*") + "*" for prefix in tier.spec.allowed_tenants.secret_arn_prefixes
+    }
     statements = []
-    for action, service in (("secretsmanager:GetSecretValue", ":secretsmanager:"), ("ssm:GetParameters", ":ssm:")):
+    for action, service in (
+        ("secretsmanager:GetSecretValue", ":secretsmanager:"),
+        ("ssm:GetParameters", ":ssm:"),
+    ):
         resources = sorted(arn for arn in own | allowed if service in arn)
         if resources:
             statements.append({"Effect": "Allow", "Action": action, "Resource": resources})

@@ -62,7 +62,9 @@ def blocks(cidr: str, index: int) -> ZoneBlocks:
     small = list(network.subnets(new_prefix=24))
     eighths = list(network.subnets(prefixlen_diff=3))
     return ZoneBlocks(
-        load_balancer=str(small[2 * index]), endpoints=str(small[2 * index + 1]), tasks=str(eighths[7 - index])
+        load_balancer=str(small[2 * index]),
+        endpoints=str(small[2 * index + 1]),
+        tasks=str(eighths[7 - index]),
     )
 
 
@@ -126,10 +128,10 @@ def network(design: NetworkDesign) -> list[Resource]:
     if routed_out:
         found.append(resource("internet-gateway", InternetGateway(vpc=design.vpc)))
     out = (Route(ANYWHERE, Ref(gateway)),) if routed_out else ()
+    found.append(resource("routes-lb", RouteTable(vpc=design.vpc, routes=out, subnets=design.subnets("lb"))))
     found.append(
-        resource("routes-lb", RouteTable(vpc=design.vpc, routes=out, subnets=design.subnets("lb")))
+        resource("routes-endpoints", RouteTable(vpc=design.vpc, subnets=design.subnets("endpoints")))
     )
-    found.append(resource("routes-endpoints", RouteTable(vpc=design.vpc, subnets=design.subnets("endpoints"))))
     nat_zones = {"NatSingle": design.zones[:1], "NatPerZone": design.zones}.get(design.egress, ())
     for zone in nat_zones:
         address = design.address(ElasticIp, f"address-{zone}")
@@ -182,7 +184,9 @@ def security_groups(
     tasks = workload_groups or (Ref(security_group_address(ownership, account, region, "sg-tasks")),)
     found = []
     if not load_balancer_groups:
-        found.append(group("sg-alb", "Load balancer: from the clients", opened(listener_ports, ingress_cidrs)))
+        found.append(
+            group("sg-alb", "Load balancer: from the clients", opened(listener_ports, ingress_cidrs))
+        )
     if not workload_groups:
         found.append(group("sg-tasks", "Tasks: from the load balancer only", opened(task_ports, albs)))
     if endpoints:

@@ -156,7 +156,9 @@ def tenancy(
         revision=workload.revision,
         rule=rule(RULE),
         standby=rule(STANDBY),
-        slots=tuple(_slot(site, tenant, index, workload, ownership, user_tags) for index in range(1, clusters + 1)),
+        slots=tuple(
+            _slot(site, tenant, index, workload, ownership, user_tags) for index in range(1, clusters + 1)
+        ),
         suspended=suspended,
     )
 

@@ -17,7 +17,6 @@ from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.diff import plan
 
 
-
 async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
     """Reach the account, then its identity, then its quotas."""
     tier = engine.cache.tier(cell.spec.tier_ref.name)
@@ -38,7 +37,9 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
     region = tier.spec.region if tier is not None else str(visit.previous.get("aws", {}).get("region", ""))
     if not region or (tier is None and not deleting):
         name = cell.spec.tier_ref.name
-        visit.conditions.false("Ready", "TierNotFound", f"there is no Tier {name!r}; create it, or correct tierRef")
+        visit.conditions.false(
+            "Ready", "TierNotFound", f"there is no Tier {name!r}; create it, or correct tierRef"
+        )
         visit.stall("TierNotFound", f"there is no Tier {name!r}")
         return
     try:
@@ -47,7 +48,11 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
         visit.fail("AccountReachable", error)
         visit.fail("Ready", error)
         return
-    visit.conditions.true("AccountReachable", "Reached", f"account {site.caller.account} answers as {cell.spec.role_arn or 'the operator itself'}")
+    visit.conditions.true(
+        "AccountReachable",
+        "Reached",
+        f"account {site.caller.account} answers as {cell.spec.role_arn or 'the operator itself'}",
+    )
     visit.fields["aws"] = {
         "partition": site.caller.partition,
         "account": site.caller.account,
@@ -64,7 +69,10 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
 
 async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> None:
     wanted = identities.identity(
-        tier, installation=engine.settings.installation, account=site.caller.account, partition=site.caller.partition
+        tier,
+        installation=engine.settings.installation,
+        account=site.caller.account,
+        partition=site.caller.partition,
     )
     await _load(engine, visit, site, wanted)
     todo = plan(wanted, site.view.lives, installation=engine.settings.installation)
@@ -73,7 +81,9 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)
     elif not visit.refuse("Ready", todo.refusals):
-        visit.conditions.true("Ready", "Ready", "the account is reached; the tier's roles and log group are there")
+        visit.conditions.true(
+            "Ready", "Ready", "the account is reached; the tier's roles and log group are there"
+        )
 
 
 async def _load(engine: Engine, visit: Visit, site: Site, wanted: list[Resource]) -> None:
@@ -97,7 +107,13 @@ async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Si
         return
     used = usage(site.view)
     visit.fields["quotas"] = [
-        {"code": q.code, "name": q.name, "limit": q.limit, "source": q.source, **({"used": used[q.code]} if q.code in used else {})}
+        {
+            "code": q.code,
+            "name": q.name,
+            "limit": q.limit,
+            "source": q.source,
+            **({"used": used[q.code]} if q.code in used else {}),
+        }
         for q in known
     ]
     visit.conditions.true("QuotasKnown", "Known", f"{len(known)} quotas are known")
@@ -105,9 +121,15 @@ async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Si
     most = tier.spec.limits.infra_groups_per_cell
     full = [q.code for q in known if used.get(q.code, 0) >= q.limit]
     if full:
-        visit.conditions.false("CapacityAvailable", "QuotaReached", f"used up in account {site.caller.account}: {', '.join(full)}")
+        visit.conditions.false(
+            "CapacityAvailable",
+            "QuotaReached",
+            f"used up in account {site.caller.account}: {', '.join(full)}",
+        )
     elif len(groups) >= most:
-        visit.conditions.false("CapacityAvailable", "Full", f"{len(groups)} of limits.infraGroupsPerCell {most}; add a cell")
+        visit.conditions.false(
+            "CapacityAvailable", "Full", f"{len(groups)} of limits.infraGroupsPerCell {most}; add a cell"
+        )
     else:
         visit.conditions.true("CapacityAvailable", "Available", f"{len(groups)} of {most} infra groups")
 
@@ -123,14 +145,23 @@ async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, s
         visit.release()
         return
     wanted = identities.identity(
-        tier, installation=engine.settings.installation, account=site.caller.account, partition=site.caller.partition
+        tier,
+        installation=engine.settings.installation,
+        account=site.caller.account,
+        partition=site.caller.partition,
     )
     await _load(engine, visit, site, wanted)
     mine = {resource.address for resource in wanted if resource.spec.taggable}
     removals = [live for address, live in site.view.lives.items() if address in mine]
-    keep = [live for live in removals if live.address.type == LogGroup.__name__ and tier.spec.observability.retain_logs]
+    keep = [
+        live
+        for live in removals
+        if live.address.type == LogGroup.__name__ and tier.spec.observability.retain_logs
+    ]
     executor = engine.clouds.executor(site)
-    kept = [_released(resource) for resource in wanted if any(resource.address == live.address for live in keep)]
+    kept = [
+        _released(resource) for resource in wanted if any(resource.address == live.address for live in keep)
+    ]
     todo = plan(
         kept,
         site.view.lives,
@@ -145,4 +176,6 @@ async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, s
 
 
 def _released(resource: Resource) -> Resource:
-    return Resource(address=resource.address, spec=resource.spec, tags={**resource.tags, tags.RELEASED: "true"})
+    return Resource(
+        address=resource.address, spec=resource.spec, tags={**resource.tags, tags.RELEASED: "true"}
+    )

@@ -86,7 +86,9 @@ class Clouds:
             name, private = await dns.hosted_zone(caller, zone_id)
             self._zones[key] = (zone_id, name.rstrip(".").lower(), private)
         zone_id, name, private = self._zones[key]
-        return Zone(caller=caller, view=self.view(caller.account, GLOBAL), id=zone_id, name=name, private=private)
+        return Zone(
+            caller=caller, view=self.view(caller.account, GLOBAL), id=zone_id, name=name, private=private
+        )
 
     def forget_zones(self) -> None:
         """Look hosted zones up anew: one may have been made or replaced."""

@@ -67,7 +67,9 @@ class Conditions:
         It is how a wait survives a restart: the transition time will not do, since it moves with the status only.
         """
         old = self._old.get(type_)
-        found = _SINCE.search(old.get("message", "")) if old is not None and old.get("reason") == reason else None
+        found = (
+            _SINCE.search(old.get("message", "")) if old is not None and old.get("reason") == reason else None
+        )
         return None if found is None else dt.datetime.fromisoformat(found[1])
 
     def result(self) -> list[dict[str, Any]]:

@@ -19,16 +19,33 @@ from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.resources import Live
 from tenant_operator.engine import summary
-from tenant_operator.engine.cache import Cache, Key, Kind, Object, cell_key, group_key, key_of, object_key, tier_key
+from tenant_operator.engine.cache import (
+    Cache,
+    Key,
+    Kind,
+    Object,
+    cell_key,
+    group_key,
+    key_of,
+    object_key,
+    tier_key,
+)
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.conditions import Conditions
 from tenant_operator.engine.kubernetes import Gone, Kubernetes, Refused
 from tenant_operator.engine.queue import KeyedQueue
-from tenant_operator.engine.settings import STATUS_QUIET_SECONDS, SUMMARY_DEBOUNCE_SECONDS, SWEEP_JITTER, Settings
+from tenant_operator.engine.settings import (
+    STATUS_QUIET_SECONDS,
+    SUMMARY_DEBOUNCE_SECONDS,
+    SWEEP_JITTER,
+    Settings,
+)
 from tenant_operator.engine.status import is_detail, status_of, status_patch
 from tenant_operator.engine.visit import RELEASED, Notice, Visit, reason_of
 
 log = logging.getLogger(__name__)
+
+RETRY_START_SECONDS = 3.0
 
 Reconciler = Callable[["Engine", Visit, Any], Any]
 
@@ -57,6 +74,7 @@ class Engine:
         self._forced: set[Key] = set()
         self._refused: set[Key] = set()
         self.ready = asyncio.Event()
+        self._stopping = False
 
     # --- the ear -------------------------------------------------------------------------------------------------------
 
@@ -170,28 +188,58 @@ class Engine:
             for _ in range(self.settings.workers):
                 group.create_task(self._work())
 
+    async def kinds_are_installed(self) -> None:
+        """Wait until the API server knows the four kinds."""
+        while True:
+            try:
+                await asyncio.gather(*(self.kubernetes.list_uids(kind) for kind in Kind))
+            except Gone:
+                log.error("the CRDs are not installed; install them: kubectl apply --server-side -f crds/")
+            except Refused as error:
+                log.error("cannot list the custom resources: %s", error)
+            except OSError as error:
+                log.error("cannot reach the API server: %s", error)
+            else:
+                return
+            await asyncio.sleep(RETRY_START_SECONDS)
+
     async def _barrier(self) -> None:
         """Wait until the watches have shown everything that a listing of our own shows."""
         while True:
             try:
-                listed = set().union(*await asyncio.gather(*(self.kubernetes.list_uids(kind) for kind in Kind)))
-            except Gone:
-                log.error("the CRDs are not installed; install them: kubectl apply --server-side -f crds/")
-                await asyncio.sleep(5)
-                continue
-            except Refused as error:
-                log.error("cannot list the custom resources: %s", error)
-                await asyncio.sleep(5)
+                listed = set().union(
+                    *await asyncio.gather(*(self.kubernetes.list_uids(kind) for kind in Kind))
+                )
+                for name, labels in (await self.kubernetes.list_namespaces()).items():
+                    self.cache.put_namespace(name, labels)
+            except (Gone, Refused, OSError) as error:
+                log.error("cannot list: %s", error)
+                await asyncio.sleep(RETRY_START_SECONDS)
                 continue
             for _ in range(20):
                 if listed <= set(self._uids):
                     return
                 await asyncio.sleep(0.1)
 
+    async def stop(self, seconds: float) -> None:
+        """Take no new keys, and wait so long at most until those in flight are done."""
+        self._stopping = True
+        for _ in range(int(seconds * 10)):
+            if not self.queue.depth()["in_flight"]:
+                return
+            await asyncio.sleep(0.1)
+
+    def close(self) -> None:
+        """Give threads and connections back."""
+        self.kubernetes.close()
+        self.clouds.accounts.transport.close()
+
     async def _work(self) -> None:
-        while True:
+        while not self._stopping:
             key = await self.queue.get()
             try:
+                if self._stopping:
+                    return
                 await self._visit(key)
             except Exception:
                 log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)
@@ -334,7 +382,9 @@ def _mattered(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
     def essence(status: Mapping[str, Any]) -> object:
         conditions = status.get("conditions") or ()
-        said = {c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] not in ("Reconciling",)}
+        said = {
+            c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] not in ("Reconciling",)
+        }
         return said, status.get("placements"), status.get("weight")
 
     return essence(before) != essence(after)

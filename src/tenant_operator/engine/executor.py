@@ -46,7 +46,10 @@ class Outcome:
         order = (Category.ACCESS, Category.SPEC, Category.QUOTA, Category.EXISTS)
         ranked = sorted(
             self.failed.items(),
-            key=lambda item: (order.index(item[1].category) if item[1].category in order else len(order), item[0]),
+            key=lambda item: (
+                order.index(item[1].category) if item[1].category in order else len(order),
+                item[0],
+            ),
         )
         return ranked[0][1] if ranked else None
 
@@ -123,13 +126,21 @@ class Executor:
     async def _update(self, action: Action, resource: Resource) -> Live:
         assert action.live is not None
         current = self._current(action.live)
-        if isinstance(resource.spec, TaskDefinition) and any(change.field != "tags" for change in action.changes):
+        if isinstance(resource.spec, TaskDefinition) and any(
+            change.field != "tags" for change in action.changes
+        ):
             return await register(self.caller, resource, maybe_registered=True)
-        lane = self.lanes.listener(resource.spec.listener) if isinstance(resource.spec, ListenerRule) else None
+        lane = (
+            self.lanes.listener(resource.spec.listener) if isinstance(resource.spec, ListenerRule) else None
+        )
         if lane is None:
-            return await writers.update(self.caller, resource, current, self._resolved_changes(action, resource))
+            return await writers.update(
+                self.caller, resource, current, self._resolved_changes(action, resource)
+            )
         async with lane:
-            return await writers.update(self.caller, resource, current, self._resolved_changes(action, resource))
+            return await writers.update(
+                self.caller, resource, current, self._resolved_changes(action, resource)
+            )
 
     async def _delete(self, live: Live) -> None:
         if isinstance(live.spec, ListenerRule):

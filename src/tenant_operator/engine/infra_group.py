@@ -13,7 +13,16 @@ from tenant_operator.desired import tags
 from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.private_link import address as endpoint_address
-from tenant_operator.desired.resources import Address, Listener, Live, LoadBalancer, Subnet, TargetGroup, Vpc, VpcEndpoint
+from tenant_operator.desired.resources import (
+    Address,
+    Listener,
+    Live,
+    LoadBalancer,
+    Subnet,
+    TargetGroup,
+    Vpc,
+    VpcEndpoint,
+)
 from tenant_operator.engine import infra_group_removal
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
@@ -28,7 +37,9 @@ from tenant_operator.plan.change import Plan
 from tenant_operator.plan.diff import plan
 
 FAMILIES = (Family.NETWORK, Family.ENDPOINTS, Family.LOAD_BALANCING, Family.RULES)
-NETWORK = frozenset({"Vpc", "Subnet", "InternetGateway", "ElasticIp", "NatGateway", "RouteTable", "SecurityGroup"})
+NETWORK = frozenset(
+    {"Vpc", "Subnet", "InternetGateway", "ElasticIp", "NatGateway", "RouteTable", "SecurityGroup"}
+)
 DEAD_ENDPOINT = frozenset({"rejected", "failed", "expired"})
 
 
@@ -48,8 +59,12 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
         visit.release()
         return
     if cell is None or tier is None:
-        missing = f"Cell {group.spec.cell_ref.name!r}" if cell is None else f"Tier {cell.spec.tier_ref.name!r}"
-        visit.conditions.false("Ready", "ParentNotFound", f"there is no {missing}; create it, or correct the reference")
+        missing = (
+            f"Cell {group.spec.cell_ref.name!r}" if cell is None else f"Tier {cell.spec.tier_ref.name!r}"
+        )
+        visit.conditions.false(
+            "Ready", "ParentNotFound", f"there is no {missing}; create it, or correct the reference"
+        )
         visit.stall("ParentNotFound", f"there is no {missing}")
         return
     if group.spec.paused or cell.spec.paused or tier.spec.paused:
@@ -57,9 +72,15 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
         return
     try:
         site = await engine.clouds.site(cell, tier.spec.region)
-        await site.view.load(site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds)
+        await site.view.load(
+            site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds
+        )
         design = GroupDesign(
-            tier=tier, cell=cell, group=group, installation=engine.settings.installation, partition=site.caller.partition
+            tier=tier,
+            cell=cell,
+            group=group,
+            installation=engine.settings.installation,
+            partition=site.caller.partition,
         )
         if group.metadata.deletion_timestamp:
             await infra_group_removal.remove(engine, visit, design, site)
@@ -90,14 +111,20 @@ def _allowed(engine: Engine, visit: Visit, tier: Tier, cell: Cell, group: InfraG
         for other in older:
             create = other.spec.network.create
             if create is not None and mine.overlaps(ipaddress.ip_network(create.cidr)):
-                reason, message = "CidrOverlaps", (
-                    f"{mine} overlaps {create.cidr} of infra group {other.metadata.name} in the same cell; "
-                    "network.create.cidr cannot change, so delete this infra group and create it with another block"
+                reason, message = (
+                    "CidrOverlaps",
+                    (
+                        f"{mine} overlaps {create.cidr} of infra group {other.metadata.name} in the same cell; "
+                        "network.create.cidr cannot change, so delete this infra group and create it with another block"
+                    ),
                 )
     most = tier.spec.limits.infra_groups_per_cell
     if len(older) >= most and "aws" not in visit.previous:
-        reason, message = "TooManyInfraGroups", (
-            f"cell {cell.metadata.name} has {len(older)} of limits.infraGroupsPerCell {most}; add a cell, or raise the limit"
+        reason, message = (
+            "TooManyInfraGroups",
+            (
+                f"cell {cell.metadata.name} has {len(older)} of limits.infraGroupsPerCell {most}; add a cell, or raise the limit"
+            ),
         )
     if not reason:
         return True
@@ -128,10 +155,14 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
         visit.stall("InvalidNetwork", str(error))
         return
     lives = {**world, **site.view.world(design.name, also=[resource.address for resource in wanted])}
-    todo = plan(wanted, lives, installation=engine.settings.installation, removals=_dead(engine, visit, lives))
+    todo = plan(
+        wanted, lives, installation=engine.settings.installation, removals=_dead(engine, visit, lives)
+    )
     if not todo:
         addresses = {resource.address for resource in wanted}
-        owned = [live for address, live in world.items() if address not in addresses and _is_own(design, live)]
+        owned = [
+            live for address, live in world.items() if address not in addresses and _is_own(design, live)
+        ]
         todo = plan(wanted, lives, installation=engine.settings.installation, removals=owned)
     outcome = await engine.clouds.executor(site).apply(todo)
     visit.repaired(engine.remember(visit.key), wanted, outcome)
@@ -167,14 +198,23 @@ def _owner_key(live: Live) -> tuple[str, str, str] | None:
 def _dead(engine: Engine, visit: Visit, world: Mapping[Address, Live]) -> list[Live]:
     """Endpoints that will never work again, once they have been so for a while: they are made anew."""
     dead = [
-        live for live in world.values() if isinstance(live.spec, VpcEndpoint) and live.attributes.get("state") in DEAD_ENDPOINT
+        live
+        for live in world.values()
+        if isinstance(live.spec, VpcEndpoint) and live.attributes.get("state") in DEAD_ENDPOINT
     ]
-    over = engine.settled(visit.key, [live.id for live in dead], 0.0 if visit.forced else ENDPOINT_RETRY_SECONDS)
+    over = engine.settled(
+        visit.key, [live.id for live in dead], 0.0 if visit.forced else ENDPOINT_RETRY_SECONDS
+    )
     return [live for live in dead if live.id in over]
 
 
 def _report(
-    engine: Engine, visit: Visit, design: GroupDesign, world: Mapping[Address, Live], todo: Plan, outcome: Outcome
+    engine: Engine,
+    visit: Visit,
+    design: GroupDesign,
+    world: Mapping[Address, Live],
+    todo: Plan,
+    outcome: Outcome,
 ) -> None:
     """The three conditions of building, and what the status says of it."""
     for type_, kinds in (
@@ -188,7 +228,9 @@ def _report(
         elif not visit.refuse(type_, [refusal for refusal in todo.refusals if refusal.address.type in kinds]):
             pending = [a for action in outcome.held_back if (a := action.address).type in kinds]
             if pending:
-                visit.conditions.false(type_, "Pending", f"waiting for what {pending[0].type} {pending[0].name} needs")
+                visit.conditions.false(
+                    type_, "Pending", f"waiting for what {pending[0].type} {pending[0].name} needs"
+                )
                 visit.look_again(5.0)
             else:
                 _state(visit, type_, design, world)
@@ -204,7 +246,8 @@ def _report(
     visit.fields["endpoints"] = [
         {"name": d.name, "id": live.id, "state": live.attributes.get("state") or "unknown"}
         for d in design.endpoint_designs()
-        if (live := world.get(endpoint_address(design.ownership, design.account, design.region, d))) is not None
+        if (live := world.get(endpoint_address(design.ownership, design.account, design.region, d)))
+        is not None
     ]
     _capacity(engine, visit, design)
 
@@ -215,9 +258,15 @@ def _first_id(world: Mapping[Address, Live], kind: type) -> str | None:
 
 def _state(visit: Visit, type_: str, design: GroupDesign, world: Mapping[Address, Live]) -> None:
     if type_ == "NetworkReady":
-        waiting = [live for live in world.values() if live.address.type == "NatGateway" and live.attributes.get("state") != "available"]
+        waiting = [
+            live
+            for live in world.values()
+            if live.address.type == "NatGateway" and live.attributes.get("state") != "available"
+        ]
         if waiting:
-            visit.conditions.false(type_, "Pending", f"NAT gateway {waiting[0].id} is {waiting[0].attributes.get('state')}")
+            visit.conditions.false(
+                type_, "Pending", f"NAT gateway {waiting[0].id} is {waiting[0].attributes.get('state')}"
+            )
             visit.look_again(5.0)
             visit.stale.add(Family.NETWORK)
         else:
@@ -248,11 +297,17 @@ def _private_link(visit: Visit, design: GroupDesign, world: Mapping[Address, Liv
             continue
         name = f"endpoint {wanted.name}" + (f" ({live.id})" if live else "")
         if state == "pendingacceptance":
-            said = "AwaitingAcceptance", f"{name} waits for {wanted.service}'s provider: ask them to accept the connection"
+            said = (
+                "AwaitingAcceptance",
+                f"{name} waits for {wanted.service}'s provider: ask them to accept the connection",
+            )
         elif state in DEAD_ENDPOINT:
-            said = f"Endpoint{state.capitalize()}", (
-                f"{name} is {state}: ask {wanted.service}'s provider to allow account {design.account}; it is made anew every "
-                f"{ENDPOINT_RETRY_SECONDS:.0f} s, or at once with the annotation tenant-operator.dev/reconcile-requested-at"
+            said = (
+                f"Endpoint{state.capitalize()}",
+                (
+                    f"{name} is {state}: ask {wanted.service}'s provider to allow account {design.account}; it is made anew every "
+                    f"{ENDPOINT_RETRY_SECONDS:.0f} s, or at once with the annotation tenant-operator.dev/reconcile-requested-at"
+                ),
             )
         else:
             said = "Pending", f"{name} is {state}"
@@ -279,7 +334,9 @@ def _capacity(engine: Engine, visit: Visit, design: GroupDesign) -> None:
         "rulesFree": ledger.free_rules,
     }
     if free:
-        visit.conditions.true("CapacityAvailable", "Available", f"room for {free} more tenants of one cluster")
+        visit.conditions.true(
+            "CapacityAvailable", "Available", f"room for {free} more tenants of one cluster"
+        )
     else:
         visit.conditions.false("CapacityAvailable", "Full", shortage(ledger, 1))
 
@@ -290,7 +347,9 @@ async def _weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) 
     try:
         zone = await engine.clouds.zone(tier)
         name = tier.spec.endpoint.name.lower()
-        await zone.view.load_records(zone.caller, zone.id, name, max_age=0 if visit.forced else engine.settings.sweep_seconds)
+        await zone.view.load_records(
+            zone.caller, zone.id, name, max_age=0 if visit.forced else engine.settings.sweep_seconds
+        )
         record = tier_record(engine, tier, group, zone, design.site().load_balancer)
         live = zone.view.lives.get(record.address)
         if group.spec.dns_weight == 0:
@@ -299,7 +358,9 @@ async def _weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) 
                 visit.notices.append(Notice("WeightWithdrawn", f"{name} does not lead here any more"))
             engine.remember(visit.key).pop("weighting", None)
             visit.fields["weight"] = 0
-            visit.conditions.false("EndpointReady", "NoWeight", "dnsWeight is 0: the tier's name does not lead here")
+            visit.conditions.false(
+                "EndpointReady", "NoWeight", "dnsWeight is 0: the tier's name does not lead here"
+            )
             return
         if live is None and not _may_have_weight(engine, visit, design):
             return
@@ -314,7 +375,9 @@ async def _weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) 
     if live is None:
         visit.notices.append(Notice("Weighted", f"{name} leads here with weight {group.spec.dns_weight}"))
     visit.fields["weight"] = group.spec.dns_weight
-    visit.conditions.true("EndpointReady", "InForce", f"{name} leads here with weight {group.spec.dns_weight}")
+    visit.conditions.true(
+        "EndpointReady", "InForce", f"{name} leads here with weight {group.spec.dns_weight}"
+    )
 
 
 def _may_have_weight(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
@@ -336,7 +399,11 @@ def _sum_up(visit: Visit) -> None:
     needed = ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady")
     missing = [type_ for type_ in needed if not visit.conditions.is_true(type_)]
     endpoint = visit.conditions.get("EndpointReady")
-    if not missing and endpoint.get("status") == "False" and endpoint.get("reason") not in ("NoWeight", "WaitingForTenants", "Pending"):
+    if (
+        not missing
+        and endpoint.get("status") == "False"
+        and endpoint.get("reason") not in ("NoWeight", "WaitingForTenants", "Pending")
+    ):
         missing = ["EndpointReady"]
     if not missing:
         visit.conditions.true("Ready", "Ready", "tenants can live here")

@@ -40,7 +40,9 @@ async def remove(engine: Engine, visit: Visit, design: GroupDesign, site: Site) 
     tenants = site.view.tenants_in(design.name)
     if tenants:
         names = ", ".join(sorted(tenants)[:5])
-        visit.conditions.false("Ready", "Evicting", f"{len(tenants)} tenants are leaving this infra group: {names}")
+        visit.conditions.false(
+            "Ready", "Evicting", f"{len(tenants)} tenants are leaving this infra group: {names}"
+        )
         for tenant in engine.cache.tenants_of(design.tier.metadata.name):
             if tenant.tenant_id in tenants:
                 engine.queue.add(object_key(tenant))
@@ -57,7 +59,9 @@ def _held(engine: Engine, design: GroupDesign) -> tuple[str, str] | None:
         others = [
             other
             for other in engine.cache.groups_of_tier(tier.metadata.name)
-            if other.metadata.name != group.metadata.name and group_weight(engine, other) and not other.metadata.deletion_timestamp
+            if other.metadata.name != group.metadata.name
+            and group_weight(engine, other)
+            and not other.metadata.deletion_timestamp
         ]
         if tenants and not others and group_weight(engine, group):
             return (
@@ -68,10 +72,16 @@ def _held(engine: Engine, design: GroupDesign) -> tuple[str, str] | None:
         return None
     pinned = [tenant for tenant in tenants if group.metadata.name in (tenant.pinned_groups or ())]
     if pinned:
-        return "PinnedTenants", f"tenants are pinned to it: {named(pinned)}; take it out of their placement.infraGroups first"
+        return (
+            "PinnedTenants",
+            f"tenants are pinned to it: {named(pinned)}; take it out of their placement.infraGroups first",
+        )
     staying = [tenant for tenant in tenants if _stays(engine, tenant, group)]
     if staying:
-        return "TenantsPlaced", f"{len(staying)} tenants are still placed here: {named(staying)}; they move as soon as another infra group has room"
+        return (
+            "TenantsPlaced",
+            f"{len(staying)} tenants are still placed here: {named(staying)}; they move as soon as another infra group has room",
+        )
     return None
 
 
@@ -101,7 +111,9 @@ async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool
     left = drain_seconds(engine, design.group) - (engine.today() - since).total_seconds()
     if left > 0:
         visit.conditions.false(
-            "EndpointReady", DRAINING, f"out of DNS since {timestamp(since)}; waiting for resolvers and clients that still come"
+            "EndpointReady",
+            DRAINING,
+            f"out of DNS since {timestamp(since)}; waiting for resolvers and clients that still come",
         )
         visit.conditions.false("Ready", DRAINING, "waiting until nobody is sent here any more")
         visit.look_again(left + 0.5)
@@ -112,7 +124,8 @@ async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool
 
 def drain_seconds(engine: Engine, group: InfraGroup) -> float:
     """How long after its last record a load balancer may still be asked: DNS answers live 60 s, and a client may keep
-    its connection for clientKeepAliveSeconds."""
+    its connection for clientKeepAliveSeconds.
+    """
     if engine.settings.drain_seconds is not None:
         return engine.settings.drain_seconds
     return DNS_TTL_SECONDS + group.spec.load_balancer.client_keep_alive_seconds
@@ -120,8 +133,14 @@ def drain_seconds(engine: Engine, group: InfraGroup) -> float:
 
 async def _dismantle(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:
     world = site.view.world(design.name)
-    mine = [live for live in world.values() if live.tags.get("tenant-operator.dev/infra-group") == design.name]
-    unlocked = [_unlocked(live) for live in mine if isinstance(live.spec, LoadBalancer) and live.spec.deletion_protection]
+    mine = [
+        live for live in world.values() if live.tags.get("tenant-operator.dev/infra-group") == design.name
+    ]
+    unlocked = [
+        _unlocked(live)
+        for live in mine
+        if isinstance(live.spec, LoadBalancer) and live.spec.deletion_protection
+    ]
     todo = plan(unlocked, world, installation=engine.settings.installation)
     if not todo:
         todo = plan((), world, installation=engine.settings.installation, removals=mine)
@@ -145,4 +164,6 @@ async def _dismantle(engine: Engine, visit: Visit, design: GroupDesign, site: Si
 def _unlocked(live: Live) -> Resource:
     spec = live.spec
     assert isinstance(spec, LoadBalancer)
-    return Resource(address=live.address, spec=dataclasses.replace(spec, deletion_protection=False), tags=live.tags)
+    return Resource(
+        address=live.address, spec=dataclasses.replace(spec, deletion_protection=False), tags=live.tags
+    )

@@ -31,6 +31,7 @@ CLUSTER_SCOPED_EVENTS = "default"
 
 NOT_FOUND, CONFLICT, BAD_REQUEST = 404, 409, 400
 MAX_EVENT_MESSAGE = 1024
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 class Gone(Exception):
@@ -67,7 +68,9 @@ class Kubernetes:
         namespace = f"/namespaces/{key.namespace}" if key.namespace else ""
         path = f"/apis/{GROUP}/{VERSION}{namespace}/{PLURALS[key.kind]}/{key.name}/status"
         self._count("status")
-        await self._request("PATCH", path, body={"status": dict(patch)}, content_type="application/merge-patch+json")
+        await self._request(
+            "PATCH", path, body={"status": dict(patch)}, content_type="application/merge-patch+json"
+        )
 
     async def post_event(self, key: Key, uid: str, notice: Notice, now: dt.datetime) -> None:
         """Post an Event about an object. Equal Events within a second are one, and a refusal is only logged."""
@@ -108,17 +111,27 @@ class Kubernetes:
             Gone: the CRD is not installed.
             Refused: the API server refused.
         """
-        found: set[str] = set()
+        return {item["uid"] for item in await self._metadata(f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}")}
+
+    async def list_namespaces(self) -> dict[str, dict[str, str]]:
+        """Every namespace's labels.
+
+        Raises:
+            Refused: the API server refused.
+        """
+        return {item["name"]: item.get("labels") or {} for item in await self._metadata("/api/v1/namespaces")}
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _metadata(self, path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         token = ""
         while True:
             query = [("limit", str(LIST_CHUNK)), *([("continue", token)] if token else [])]
-            page = await self._request(
-                "GET",
-                f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}",
-                query=query,
-                accept="application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-            )
-            found.update(item["metadata"]["uid"] for item in page.get("items", ()))
+            page = await self._request("GET", path, query=query, accept=METADATA_ONLY)
+            found += [item["metadata"] for item in page.get("items", ())]
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from tenant_operator.aws import rules
 from tenant_operator.aws.caller import Caller
-from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.dns import RecordLane
+from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import View
 from tenant_operator.desired.resources import Id, ListenerRule, Live, Resource
 
@@ -48,10 +48,7 @@ class Lanes:
                 known = view.lives.get(resource.address)
                 if known is not None:
                     return known
-                taken = {
-                    live.attributes["priority"]
-                    for live in view.rules_of(str(spec.listener))
-                }
+                taken = {live.attributes["priority"] for live in view.rules_of(str(spec.listener))}
                 priority = rules.free_priority(taken)
                 try:
                     live = await rules.create_rule(caller, resource, priority)

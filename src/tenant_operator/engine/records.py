@@ -40,7 +40,9 @@ def records_of_group(engine: Engine, zone: Zone, group: str) -> list[Live]:
     """Every record of this installation that leads to a group: the tier's name, and tenants' own."""
     suffix = f"/{engine.settings.installation}/{group}"
     return [
-        live for address, live in zone.view.lives.items() if address.type == Record.__name__ and address.name.endswith(suffix)
+        live
+        for address, live in zone.view.lives.items()
+        if address.type == Record.__name__ and address.name.endswith(suffix)
     ]
 
 

@@ -32,7 +32,11 @@ def may_restart(memory: dict[Any, Any], service: str, revision: str, now: float)
     """
     known = memory.get(("restart", service))
     if known is None or known[0] != revision:
-        memory[("restart", service)] = (revision, now + FIRST_RELEASE_RETRY_SECONDS, FIRST_RELEASE_RETRY_SECONDS)
+        memory[("restart", service)] = (
+            revision,
+            now + FIRST_RELEASE_RETRY_SECONDS,
+            FIRST_RELEASE_RETRY_SECONDS,
+        )
         return FIRST_RELEASE_RETRY_SECONDS
     _, due, pause = known
     if now < due:

@@ -31,7 +31,8 @@ from tenant_operator.engine.rollouts import may_restart, poll_in
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.change import Refusal
 from tenant_operator.plan.diff import plan
-from tenant_operator.plan.serving import SETTLE_SECONDS, Progress, Stage, stage
+from tenant_operator.plan.serving import stage
+from tenant_operator.plan.stage import SETTLE_SECONDS, Progress, Stage
 
 FAMILIES = (Family.NETWORK, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
 MAX_STAGES = 6
@@ -72,7 +73,12 @@ class Serving:
 
 
 async def serve(
-    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload, turn: tuple[InfraGroup, bool]
+    engine: Engine,
+    visit: Visit,
+    tier: Tier,
+    tenant: Tenant,
+    workload: Workload,
+    turn: tuple[InfraGroup, bool],
 ) -> Serving:
     """Bring a tenant as far as it gets in one group; what AWS refuses is in the result."""
     group, may_release = turn
@@ -83,9 +89,15 @@ async def serve(
         return result
     try:
         site = result.site = await engine.clouds.site(cell, tier.spec.region)
-        await site.view.load(site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds)
+        await site.view.load(
+            site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds
+        )
         design = GroupDesign(
-            tier=tier, cell=cell, group=group, installation=engine.settings.installation, partition=site.caller.partition
+            tier=tier,
+            cell=cell,
+            group=group,
+            installation=engine.settings.installation,
+            partition=site.caller.partition,
         )
         wanted = result.tenancy = tenancy(
             design.site(),
@@ -120,9 +132,13 @@ def _why_not_yet(engine: Engine, design: GroupDesign, site: Site, wanted: Tenanc
     for type_ in ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady"):
         if not engine.cache.is_true(group, type_):
             said = engine.cache.condition(group, type_)
-            return f"infra group {design.name} is not ready ({type_}): {said.get('message', 'not visited yet')}"
+            return (
+                f"infra group {design.name} is not ready ({type_}): {said.get('message', 'not visited yet')}"
+            )
     world = site.view.world(design.name)
-    if wanted.site.listener not in world or not any(isinstance(live.spec, LoadBalancer) for live in world.values()):
+    if wanted.site.listener not in world or not any(
+        isinstance(live.spec, LoadBalancer) for live in world.values()
+    ):
         return f"the load balancer of infra group {design.name} is not there"
     for live in world.values():
         if isinstance(live.spec, SecurityGroup) and live.tags.get(tags.COMPONENT) == "sg-tasks":
@@ -158,7 +174,10 @@ async def _converge(
                 await _read_health(site, world, address, health, targets)
             continue
         todo = plan(
-            result.stage.desired, world, installation=engine.settings.installation, removals=result.stage.removals
+            result.stage.desired,
+            world,
+            installation=engine.settings.installation,
+            removals=result.stage.removals,
         )
         result.refusals = (*result.stage.refusals, *todo.refusals)
         if not todo:
@@ -180,7 +199,9 @@ async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Te
     mine = site.view.of_tenant(group, wanted.tenant)
     clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
     for cluster in clusters:
-        services_here = [l for l in mine.values() if isinstance(l.spec, Service) and l.spec.cluster == cluster.id]
+        services_here = [
+            l for l in mine.values() if isinstance(l.spec, Service) and l.spec.cluster == cluster.id
+        ]
         moving = any(_moving(live) for live in services_here)
         if not services_here and site.view.made_here(cluster.address):
             continue
@@ -213,16 +234,28 @@ async def _world(
             arn = str(service.spec.task_definition)
             known = definitions.get(address)
             if known is None or known.id != arn:
-                definitions[address] = await compute.read_task_definition(site.caller, arn, engine.definitions)
-        elif address not in definitions and slot.cluster.address in world and not site.view.made_here(slot.cluster.address):
+                definitions[address] = await compute.read_task_definition(
+                    site.caller, arn, engine.definitions
+                )
+        elif (
+            address not in definitions
+            and slot.cluster.address in world
+            and not site.view.made_here(slot.cluster.address)
+        ):
             newest = await compute.newest_task_definitions(site.caller, address.name)
             if newest:
-                definitions[address] = await compute.read_task_definition(site.caller, newest[0], engine.definitions)
+                definitions[address] = await compute.read_task_definition(
+                    site.caller, newest[0], engine.definitions
+                )
     return {**world, **definitions}
 
 
 async def _read_health(
-    site: Site, world: Mapping[Address, Live], address: Address, health: dict[Address, int], targets: dict[Address, int]
+    site: Site,
+    world: Mapping[Address, Live],
+    address: Address,
+    health: dict[Address, int],
+    targets: dict[Address, int],
 ) -> None:
     live = world.get(address)
     if live is None:
@@ -236,7 +269,9 @@ async def _read_health(
 def _was_ready(visit: Visit, group: str) -> bool:
     for placement in visit.previous.get("placements") or ():
         if placement.get("infraGroup") == group:
-            return bool(placement.get("ready")) and visit.previous.get("observedGeneration") == visit.generation
+            return (
+                bool(placement.get("ready")) and visit.previous.get("observedGeneration") == visit.generation
+            )
     return False
 
 
@@ -256,7 +291,9 @@ async def _verify(result: Serving, wanted: Tenancy, site: Site) -> None:
     result.verified = site.view.read_since(address)
 
 
-async def _look_at_failures(engine: Engine, visit: Visit, result: Serving, site: Site, wanted: Tenancy) -> None:
+async def _look_at_failures(
+    engine: Engine, visit: Visit, result: Serving, site: Site, wanted: Tenancy
+) -> None:
     """A first release that failed serves nobody: say why in ECS's words, and try again at growing intervals."""
     memory = engine.remember(visit.key)
     for address in result.stage.failures:
@@ -304,7 +341,9 @@ def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
         visit.look_again(1.0)
     if result.not_ready:
         visit.look_again(15.0)
-    retryable = [e for e in result.outcome.failed.values() if e.category in (Category.RETRY, Category.CONFLICT)]
+    retryable = [
+        e for e in result.outcome.failed.values() if e.category in (Category.RETRY, Category.CONFLICT)
+    ]
     if retryable:
         visit.look_again(2.0)
 
@@ -315,7 +354,9 @@ def _note_releases(memory: dict[Any, Any], result: Serving, group: str) -> None:
     revision = result.tenancy.revision
     given = memory.setdefault(("given", group, revision), {})
     for action in result.outcome.done:
-        if action.address.type == Service.__name__ and any(c.field == "task_definition" for c in action.changes):
+        if action.address.type == Service.__name__ and any(
+            c.field == "task_definition" for c in action.changes
+        ):
             live = result.world().get(action.address)
             if live is not None and isinstance(live.spec, Service):
                 given[action.address] = str(live.spec.task_definition)
@@ -329,7 +370,11 @@ async def holds_anything(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
         try:
             site = await engine.clouds.site(cell, tier.spec.region)
             await site.view.load(
-                site.caller, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS, max_age=engine.settings.sweep_seconds
+                site.caller,
+                Family.LOAD_BALANCING,
+                Family.RULES,
+                Family.CLUSTERS,
+                max_age=engine.settings.sweep_seconds,
             )
         except AwsError:
             if engine.summary().placements_of(tenant):
@@ -342,5 +387,3 @@ async def holds_anything(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
                 if owner is not None and owner.key == mine and not tags.is_released(live.tags):
                     return True
     return bool(engine.summary().placements_of(tenant))
-
-

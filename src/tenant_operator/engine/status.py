@@ -45,6 +45,12 @@ def is_detail(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         said = {c["type"]: c for c in status.get("conditions") or ()}
         turned = [(name, said[name]["status"], said[name]["reason"]) for name in AWAITED if name in said]
         ready = said.get("Ready", {}).get("status")
-        return turned, ready, status.get("observedGeneration"), status.get("lastHandledReconcileAt"), status.get("weight")
+        return (
+            turned,
+            ready,
+            status.get("observedGeneration"),
+            status.get("lastHandledReconcileAt"),
+            status.get("weight"),
+        )
 
     return essence(before) == essence(after)

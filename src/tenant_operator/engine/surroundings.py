@@ -49,7 +49,9 @@ async def _look(design: GroupDesign, site: Site) -> Surroundings:
         zone_of = {}
     zones = () if create is None else await _zone_names(tuple(create.availability_zones), site)
     if create is not None and len(set(zones)) < len(zones):
-        raise Refused("InvalidNetwork", "availabilityZones names a zone twice, by its name and by its id; leave one out")
+        raise Refused(
+            "InvalidNetwork", "availabilityZones names a zone twice, by its name and by its id; leave one out"
+        )
     services = {}
     for wanted in design.endpoint_designs():
         if wanted.gateway:
@@ -106,20 +108,35 @@ async def _existing(design: GroupDesign, site: Site) -> network.ExistingNetwork:
     groups = {*(spec.load_balancer_security_group_ids or ()), *(spec.workload_security_group_ids or ())}
     try:
         found = await network.describe_existing(
-            site.caller, spec.vpc_id, sorted(subnets), sorted(groups), workload_subnet_ids=sorted(spec.workload_subnet_ids)
+            site.caller,
+            spec.vpc_id,
+            sorted(subnets),
+            sorted(groups),
+            workload_subnet_ids=sorted(spec.workload_subnet_ids),
         )
     except AwsError as error:
         if error.category not in (Category.NOT_FOUND, Category.SPEC):
             raise
-        raise Refused("NetworkNotFound", f"the existing network is not as the spec says: {error.message}") from error
+        raise Refused(
+            "NetworkNotFound", f"the existing network is not as the spec says: {error.message}"
+        ) from error
     for subnet, (zone, vpc) in found.subnets.items():
         if vpc != spec.vpc_id:
-            raise Refused("NetworkMismatch", f"subnet {subnet} ({zone}) is in {vpc}, not in {spec.vpc_id}; name subnets of one VPC")
+            raise Refused(
+                "NetworkMismatch",
+                f"subnet {subnet} ({zone}) is in {vpc}, not in {spec.vpc_id}; name subnets of one VPC",
+            )
     for group, vpc in found.groups.items():
         if vpc != spec.vpc_id:
-            raise Refused("NetworkMismatch", f"security group {group} is in {vpc}, not in {spec.vpc_id}; name groups of one VPC")
+            raise Refused(
+                "NetworkMismatch",
+                f"security group {group} is in {vpc}, not in {spec.vpc_id}; name groups of one VPC",
+            )
     if len({found.subnets[s][0] for s in spec.load_balancer_subnet_ids}) < 2:
-        raise Refused("InvalidNetwork", "loadBalancerSubnetIds must be in two Availability Zones at least; a load balancer needs two")
+        raise Refused(
+            "InvalidNetwork",
+            "loadBalancerSubnetIds must be in two Availability Zones at least; a load balancer needs two",
+        )
     if spec.endpoints == "Create" and not (found.dns_support and found.dns_hostnames):
         raise Refused(
             "InvalidNetwork",

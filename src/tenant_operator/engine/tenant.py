@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
-from tenant_operator.aws.errors import AwsError
-from tenant_operator.desired import acceptance, routing, tags
+from tenant_operator.desired import acceptance, routing
 from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine import tenant_removal
-from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group import weighted_groups
 from tenant_operator.engine.serving import Serving, holds_anything, serve
@@ -44,7 +42,9 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
         return
     await _reserve(engine, visit, tier, tenant, choice)
     groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
-    results = await asyncio.gather(*(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups)))
+    results = await asyncio.gather(
+        *(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups))
+    )
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
     await converge_records(engine, visit, tier, tenant, results)
     report(engine, visit, tier, tenant, workload, results, _required(engine, tier, results), leaving)
@@ -64,11 +64,25 @@ async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, work
     if tier.metadata.deletion_timestamp and not visit.previous.get("placements"):
         refuse(visit, "TierDeleting", f"tier {tier.metadata.name} is being deleted and takes no new tenants")
         return False
+    labels = engine.cache.namespace_labels(tenant.metadata.namespace or "")
+    if tier.spec.allowed_tenants.namespace_selector is not None and labels is None:
+        visit.conditions.keep(
+            "Accepted",
+            "Placed",
+            "ComputeReady",
+            "RoutingReady",
+            "EndpointReady",
+            "ObservabilityReady",
+            "Ready",
+        )
+        visit.reconciling("NamespaceNotSeen", "waiting for the namespace's labels")
+        visit.look_again(1.0)
+        return False
     for objection in acceptance.objections(
         tier,
         tenant,
         workload,
-        namespace_labels=engine.cache.namespace_labels(tenant.metadata.namespace or ""),
+        namespace_labels=labels,
         operator_namespace=engine.settings.operator_namespace,
     ):
         refuse(visit, objection.reason, objection.message)
@@ -79,7 +93,11 @@ async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, work
         if holder is not tenant:
             name = f"{holder.metadata.namespace}/{holder.metadata.name}"
             what = "tenantId" if holder.tenant_id == tenant.tenant_id else "route"
-            refuse(visit, "Conflict", f"tenant {name} holds this {what}; choose another, or delete that tenant first")
+            refuse(
+                visit,
+                "Conflict",
+                f"tenant {name} holds this {what}; choose another, or delete that tenant first",
+            )
             return False
     visit.conditions.true("Accepted", "Accepted", "the tier takes this tenant")
     return True
@@ -109,7 +127,9 @@ def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
     """The groups that a tenant should live in."""
     sums = engine.summary()
     current = sums.placements_of(tenant)
-    weighted = {g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))}
+    weighted = {
+        g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
+    }
     candidates = []
     for group in engine.cache.groups_of_tier(tier.metadata.name):
         cell = engine.cache.cell(group.spec.cell_ref.name)
@@ -120,7 +140,9 @@ def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
             Candidate(
                 ledger=sums.ledger(tier, group),
                 cell=cell.metadata.name,
-                schedulable=group.spec.schedulable and cell.spec.schedulable and not cell.metadata.deletion_timestamp,
+                schedulable=group.spec.schedulable
+                and cell.spec.schedulable
+                and not cell.metadata.deletion_timestamp,
                 leaving=going and (tier.mode == "PerTenant" or tenant_removal.is_drained(engine, group)),
                 weighted=group.metadata.name in weighted,
             )
@@ -170,7 +192,10 @@ def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tup
     memory = engine.remember(visit.key)
     releasing = memory.get("releasing", set())
     turn = next((g.metadata.name for g in groups if g.metadata.name in releasing), None)
-    return [(group, turn is None and index == 0 or group.metadata.name == turn) for index, group in enumerate(groups)]
+    return [
+        (group, (turn is None and index == 0) or group.metadata.name == turn)
+        for index, group in enumerate(groups)
+    ]
 
 
 def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> list[Serving]:
@@ -179,5 +204,3 @@ def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> list[Se
         return list(results)
     weighted = {g.metadata.name for g in weighted_groups(engine, [result.group for result in results])}
     return [result for result in results if result.group.metadata.name in weighted] or list(results)
-
-

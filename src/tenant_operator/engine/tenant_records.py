@@ -34,7 +34,9 @@ async def converge_records(
         gone = [
             record
             for address, record in live.items()
-            if address not in addresses and (_group_of(record) not in serving or _withdrawn(results, record)) and (wanted or not serving)
+            if address not in addresses
+            and (_group_of(record) not in serving or _withdrawn(results, record))
+            and (wanted or not serving)
         ]
         todo = await engine.clouds.apply_records(zone, wanted, gone, world)
     except AwsError as error:
@@ -47,7 +49,9 @@ async def converge_records(
         visit.conditions.false("EndpointReady", reason, message)
     else:
         names_ = ", ".join(sorted(_group_name(record) for record in wanted))
-        visit.conditions.true("EndpointReady", "InForce", f"{routing.host_of(tier, tenant)} leads to {names_}")
+        visit.conditions.true(
+            "EndpointReady", "InForce", f"{routing.host_of(tier, tenant)} leads to {names_}"
+        )
 
 
 def _shared(engine: Engine, visit: Visit, tier: Tier, results: Sequence[Serving]) -> None:
@@ -56,7 +60,11 @@ def _shared(engine: Engine, visit: Visit, tier: Tier, results: Sequence[Serving]
         leads = ", ".join(sorted(group.metadata.name for group in weighted))
         visit.conditions.true("EndpointReady", "InForce", f"{tier.spec.endpoint.name} leads to {leads}")
     else:
-        visit.conditions.false("EndpointReady", "NoWeight", f"{tier.spec.endpoint.name} leads to no infra group of this tenant yet")
+        visit.conditions.false(
+            "EndpointReady",
+            "NoWeight",
+            f"{tier.spec.endpoint.name} leads to no infra group of this tenant yet",
+        )
         visit.look_again(10.0)
 
 
@@ -71,7 +79,12 @@ def tenant_records(engine: Engine, zone: Zone, host: str) -> dict[Address, Live]
 
 
 def _wanted(
-    engine: Engine, tier: Tier, tenant: Tenant, zone: Zone, results: Sequence[Serving], live: dict[Address, Live]
+    engine: Engine,
+    tier: Tier,
+    tenant: Tenant,
+    zone: Zone,
+    results: Sequence[Serving],
+    live: dict[Address, Live],
 ) -> tuple[list[Resource], dict[Address, Live]]:
     """A record for every group that serves the tenant, or has one already: weight once given stays."""
     wanted: list[Resource] = []
@@ -115,5 +128,3 @@ def _why_none(results: Sequence[Serving]) -> tuple[str, str]:
     if results and all(result.group.spec.dns_weight == 0 for result in results):
         return "NoWeight", "every infra group of this tenant has dnsWeight 0; give one a weight"
     return "Pending", "the name gets its records once the tenant is served"
-
-

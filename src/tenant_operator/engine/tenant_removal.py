@@ -33,7 +33,8 @@ from tenant_operator.engine.settings import DNS_TTL_SECONDS
 from tenant_operator.engine.tenant_records import tenant_records
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.diff import plan
-from tenant_operator.plan.serving import Progress, leave
+from tenant_operator.plan.leaving import leave
+from tenant_operator.plan.stage import Progress
 
 FAMILIES = (Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
 
@@ -107,7 +108,9 @@ def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presenc
     zones = [view for view in engine.clouds.views().values()]
     host = routing.host_of(tier, tenant)
     suffix = f"/{host}/{engine.settings.installation}/{presence.group}"
-    if any(address.name.endswith(suffix) for view in zones for address in view.lives if address.type == "Record"):
+    if any(
+        address.name.endswith(suffix) for view in zones for address in view.lives if address.type == "Record"
+    ):
         visit.look_again(10.0)
         return False
     group = engine.cache.infra_group(presence.group)
@@ -125,7 +128,8 @@ async def _any_presence(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
 
 async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Presence], list[AwsError]]:
     """The groups in which the ownership tags name this very tenant, and the accounts that cannot be asked though the
-    status says that it lives there."""
+    status says that it lives there.
+    """
     found: list[Presence] = []
     unreachable: list[AwsError] = []
     placed = engine.summary().placements_of(tenant)
@@ -140,7 +144,10 @@ async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Pr
             continue
         for group in sorted(site.view.groups_of(tier.metadata.name, tenant.tenant_id)):
             lives = site.view.of_tenant(group, tenant.tenant_id).values()
-            if any(_is_owner(live, tenant) and live.tags.get(tags.CELL, cell.metadata.name) == cell.metadata.name for live in lives):
+            if any(
+                _is_owner(live, tenant) and live.tags.get(tags.CELL, cell.metadata.name) == cell.metadata.name
+                for live in lives
+            ):
                 found.append(Presence(group=group, cell=cell, site=site))
     return found, unreachable
 
@@ -166,7 +173,9 @@ async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) 
     elif since is None:
         visit.conditions.false("EndpointReady", DRAINED, "the name leads nowhere")
         return True
-    groups = [group for name in engine.summary().placements_of(tenant) if (group := engine.cache.infra_group(name))]
+    groups = [
+        group for name in engine.summary().placements_of(tenant) if (group := engine.cache.infra_group(name))
+    ]
     longest = max((drain_seconds(engine, group) for group in groups), default=DNS_TTL_SECONDS)
     assert since is not None
     left = longest - (engine.today() - since).total_seconds()
@@ -174,13 +183,17 @@ async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) 
         visit.conditions.false("EndpointReady", DRAINED, "the name leads nowhere")
         return True
     visit.conditions.keep("Accepted", "Placed", "ComputeReady", "RoutingReady", "ObservabilityReady")
-    visit.conditions.false("EndpointReady", DRAINING, f"out of DNS since {timestamp(since)}; waiting for clients that still come")
+    visit.conditions.false(
+        "EndpointReady", DRAINING, f"out of DNS since {timestamp(since)}; waiting for clients that still come"
+    )
     visit.conditions.false("Ready", DRAINING, "being deleted: waiting until nobody is sent here any more")
     visit.look_again(left + 0.5)
     return False
 
 
-async def _leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> list[AwsError]:
+async def _leave(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence
+) -> list[AwsError]:
     """As many steps of leaving a group as can be made now."""
     wanted = _bare(engine, tier, tenant, presence)
     site, name = presence.site, presence.group
@@ -193,7 +206,9 @@ async def _leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, prese
         step = leave(wanted, world, Progress(draining_targets=targets))
         for address in step.unknown:
             live = world.get(address)
-            targets[address] = 0 if live is None else sum((await compute.read_target_health(site.caller, live.id)).values())
+            targets[address] = (
+                0 if live is None else sum((await compute.read_target_health(site.caller, live.id)).values())
+            )
         if step.unknown:
             continue
         todo = plan(step.desired, world, installation=engine.settings.installation, removals=step.removals)
@@ -242,7 +257,9 @@ def _bare(engine: Engine, tier: Tier, tenant: Tenant, presence: Presence) -> Ten
     """A tenancy that wants nothing: enough to tell what is the tenant's."""
 
     def address(kind: type) -> Address:
-        return Address(account=presence.site.caller.account, region=tier.spec.region, type=kind.__name__, name="")
+        return Address(
+            account=presence.site.caller.account, region=tier.spec.region, type=kind.__name__, name=""
+        )
 
     site = GroupSite(
         installation=engine.settings.installation,
@@ -258,15 +275,27 @@ def _bare(engine: Engine, tier: Tier, tenant: Tenant, presence: Presence) -> Ten
         listener=address(Listener),
         load_balancer=address(LoadBalancer),
     )
-    rule = Resource(address=address(ListenerRule), spec=ListenerRule(listener="", action=FixedResponse(status=404)))
-    owner = tags.Owner(
-        kind="Tenant", namespace=tenant.metadata.namespace or "", name=tenant.metadata.name, uid=tenant.metadata.uid
+    rule = Resource(
+        address=address(ListenerRule), spec=ListenerRule(listener="", action=FixedResponse(status=404))
     )
-    return Tenancy(site=site, tenant=tenant.tenant_id, owner=owner, revision="", rule=rule, standby=rule, slots=())
+    owner = tags.Owner(
+        kind="Tenant",
+        namespace=tenant.metadata.namespace or "",
+        name=tenant.metadata.name,
+        uid=tenant.metadata.uid,
+    )
+    return Tenancy(
+        site=site, tenant=tenant.tenant_id, owner=owner, revision="", rule=rule, standby=rule, slots=()
+    )
 
 
 async def _retain(
-    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, present: Sequence[Presence], unreachable: Sequence[AwsError]
+    engine: Engine,
+    visit: Visit,
+    tier: Tier,
+    tenant: Tenant,
+    present: Sequence[Presence],
+    unreachable: Sequence[AwsError],
 ) -> None:
     """Everything stays as it is, tagged as released, but out of DNS."""
     if unreachable:
@@ -274,7 +303,9 @@ async def _retain(
         return
     if tier.mode == "PerTenant":
         zone = await engine.clouds.zone(tier)
-        await zone.view.load_records(zone.caller, zone.id, tier.spec.endpoint.name.lower(), max_age=engine.settings.sweep_seconds)
+        await zone.view.load_records(
+            zone.caller, zone.id, tier.spec.endpoint.name.lower(), max_age=engine.settings.sweep_seconds
+        )
         records = tenant_records(engine, zone, routing.host_of(tier, tenant))
         await engine.clouds.apply_records(zone, (), list(records.values()), {})
     for presence in present:
@@ -294,12 +325,12 @@ async def _retain(
 
 
 def _say(visit: Visit, errors: Sequence[AwsError], left: Sequence[str]) -> None:
-    visit.conditions.keep("Accepted", "Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+    visit.conditions.keep(
+        "Accepted", "Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady"
+    )
     if errors:
         visit.conditions.false("Ready", "DeletionFailed", errors[0].advice)
         visit.failed = True
         return
     visit.conditions.false("Ready", "Deleting", f"leaving {', '.join(left)}")
     visit.look_again(3.0)
-
-

@@ -33,7 +33,8 @@ def report(
     """Conditions, placements, counts and Ready. `required` decides about Ready; `leaving` are groups being left."""
     visit.fields["placements"] = [*(_placement(result) for result in results), *_left(visit, leaving)]
     visit.fields["revision"] = workload.revision
-    visit.fields["summary"] = {"tasks": _tasks(results)}
+    served = sum(result.ready for result in results)
+    visit.fields["summary"] = {"tasks": _tasks(results), "infraGroups": f"{served}/{len(results)}"}
     first = next((result for result in results if result.tenancy is not None), None)
     if first is not None and first.tenancy is not None:
         site = first.tenancy.site
@@ -44,14 +45,20 @@ def report(
     _routing(visit, tenant, required)
     _compute(visit, required, workload)
     visit.conditions.true(
-        "ObservabilityReady", "Logging", f"logs are in {names.log_group(engine.settings.installation, tier.metadata.name)}, streams {tenant.tenant_id}/…"
+        "ObservabilityReady",
+        "Logging",
+        f"logs are in {names.log_group(engine.settings.installation, tier.metadata.name)}, streams {tenant.tenant_id}/…",
     )
     _optional_failures(visit, results)
     _ready(visit, tenant)
 
 
 def _placement(result: Serving) -> dict[str, Any]:
-    found: dict[str, Any] = {"infraGroup": result.group.metadata.name, "cell": result.group.spec.cell_ref.name, "ready": result.ready}
+    found: dict[str, Any] = {
+        "infraGroup": result.group.metadata.name,
+        "cell": result.group.spec.cell_ref.name,
+        "ready": result.ready,
+    }
     if result.tenancy is None or result.site is None:
         return found
     found["account"] = result.site.caller.account
@@ -78,7 +85,9 @@ def _left(visit: Visit, leaving: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _tasks(results: Sequence[Serving]) -> str:
-    return f"{sum(result.stage.running for result in results)}/{sum(result.stage.wanted for result in results)}"
+    return (
+        f"{sum(result.stage.running for result in results)}/{sum(result.stage.wanted for result in results)}"
+    )
 
 
 def _trouble(results: Sequence[Serving], kinds: frozenset[str]) -> tuple[Serving, AwsError | Refusal] | None:
@@ -114,7 +123,9 @@ def _routing(visit: Visit, tenant: Tenant, required: Sequence[Serving]) -> None:
             visit.conditions.false("RoutingReady", "InfraGroupNotReady", result.not_ready)
             return
         if not result.stage.programmed:
-            visit.conditions.false("RoutingReady", "Pending", f"the rule in {result.group.metadata.name} is not there yet")
+            visit.conditions.false(
+                "RoutingReady", "Pending", f"the rule in {result.group.metadata.name} is not there yet"
+            )
             return
     if tenant.spec.suspended:
         visit.conditions.true("RoutingReady", "Suspended", "the route answers 503")
@@ -145,7 +156,9 @@ def _compute(visit: Visit, required: Sequence[Serving], workload: Workload) -> N
             return
         if result.stage.failures:
             why = result.failure or "the tasks do not start"
-            visit.conditions.false("ComputeReady", "DeploymentFailed", f"in {where}: {why}; it is tried again by itself")
+            visit.conditions.false(
+                "ComputeReady", "DeploymentFailed", f"in {where}: {why}; it is tried again by itself"
+            )
             return
         if result.not_ready:
             visit.conditions.false("ComputeReady", "InfraGroupNotReady", result.not_ready)
@@ -153,7 +166,9 @@ def _compute(visit: Visit, required: Sequence[Serving], workload: Workload) -> N
         if not result.ready:
             wait = next(iter(result.stage.waits), None)
             reason = "Pending" if wait is None else wait.reason
-            visit.conditions.false("ComputeReady", reason, f"in {where}: {'being made' if wait is None else wait.message}")
+            visit.conditions.false(
+                "ComputeReady", reason, f"in {where}: {'being made' if wait is None else wait.message}"
+            )
             return
     visit.conditions.true("ComputeReady", "Running", "every cluster runs what the spec says")
 
@@ -169,9 +184,10 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
     missing = next((type_ for type_ in ORDER if not visit.conditions.is_true(type_)), None)
     if missing is None:
         reason = "Suspended" if tenant.spec.suspended else "Ready"
-        message = "suspended: the route answers 503, nothing is deleted" if tenant.spec.suspended else "served"
+        message = (
+            "suspended: the route answers 503, nothing is deleted" if tenant.spec.suspended else "served"
+        )
         visit.conditions.true("Ready", reason, message)
-        visit.fields["message"] = None
         if was.get("status") != "True" or was.get("reason") != reason:
             visit.notices.append(Notice(reason, message))
         return
@@ -181,5 +197,3 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
         visit.reconciling(said["reason"], said["message"])
     if visit.failed and (was.get("reason"), was.get("status")) != (said["reason"], "False"):
         visit.notices.append(Notice(said["reason"], said["message"], warning=True))
-
-

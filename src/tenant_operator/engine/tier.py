@@ -39,7 +39,9 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
     await _endpoint(engine, visit, tier)
     _routing(engine, visit, tier, groups)
     _capacity(engine, visit, tier)
-    visit.conditions.true("RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once")
+    visit.conditions.true(
+        "RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once"
+    )
     if visit.conditions.is_true("IdentityReady") and visit.conditions.is_true("EndpointReady"):
         visit.conditions.true("Ready", "Ready", f"{visit.fields['summary']['tenants']} tenants are ready")
     else:
@@ -99,14 +101,18 @@ async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
         return
     groups = engine.cache.groups_of_tier(tier.metadata.name)
     if not groups:
-        visit.conditions.true("EndpointReady", "NoInfraGroups", f"hosted zone {zone.id} is there; no infra group yet")
+        visit.conditions.true(
+            "EndpointReady", "NoInfraGroups", f"hosted zone {zone.id} is there; no infra group yet"
+        )
         return
     weighted = [group for group in groups if group_weight(engine, group)]
     if weighted:
         visit.conditions.true("EndpointReady", "InForce", f"{name} answers with {named(weighted)}")
     elif all(group.spec.dns_weight == 0 for group in groups):
         visit.conditions.false(
-            "EndpointReady", "NoWeight", "every infra group has dnsWeight 0, so the name has no record; give one a weight"
+            "EndpointReady",
+            "NoWeight",
+            "every infra group has dnsWeight 0, so the name has no record; give one a weight",
         )
     else:
         visit.conditions.false("EndpointReady", "Pending", f"no infra group has weight yet: {named(groups)}")
@@ -117,24 +123,31 @@ def _routing(engine: Engine, visit: Visit, tier: Tier, groups: list[InfraGroup])
     waiting = [
         group
         for group in groups
-        if group.spec.dns_weight > 0 and not group.metadata.deletion_timestamp and not group_weight(engine, group)
+        if group.spec.dns_weight > 0
+        and not group.metadata.deletion_timestamp
+        and not group_weight(engine, group)
     ]
     if waiting:
         said = engine.cache.condition(object_key(waiting[0]), "EndpointReady")
         visit.conditions.false(
-            "RoutingComplete", said.get("reason", "Pending"), f"{named(waiting)}: {said.get('message', 'no weight yet')}"
+            "RoutingComplete",
+            said.get("reason", "Pending"),
+            f"{named(waiting)}: {said.get('message', 'no weight yet')}",
         )
     else:
-        visit.conditions.true("RoutingComplete", "Complete", "every weighted group serves every tenant that is ready")
+        visit.conditions.true(
+            "RoutingComplete", "Complete", "every weighted group serves every tenant that is ready"
+        )
 
 
 def _capacity(engine: Engine, visit: Visit, tier: Tier) -> None:
     sums = engine.summary()
     groups = sums.usable_groups(tier.metadata.name)
     free = visit.fields["summary"]["freeTenantSlots"]
-    visit.fields["free"] = free
     if free > 0:
-        visit.conditions.true("CapacityAvailable", "Available", f"room for {free} more tenants of one cluster")
+        visit.conditions.true(
+            "CapacityAvailable", "Available", f"room for {free} more tenants of one cluster"
+        )
         visit.fields["scaleUp"] = {"kind": "None", "reason": f"{free} tenant slots are free"}
         return
     if not groups:

@@ -8,8 +8,8 @@ from typing import Any
 
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
-from tenant_operator.engine.cache import Key
 from tenant_operator.desired.resources import Resource
+from tenant_operator.engine.cache import Key
 from tenant_operator.engine.conditions import Conditions
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.summary import NAMED, named
@@ -105,17 +105,24 @@ class Visit:
         """Say that this is on its way."""
         self.conditions.true("Reconciling", reason, message)
 
-
     def pause(self) -> None:
         """Nothing is done; what was said stays, and the generation is taken note of."""
         self.conditions.keep(*self.conditions.known)
-        self.conditions.true("Paused", "Paused", "spec.paused is true, here or in a parent; nothing is changed until it is false")
+        self.conditions.true(
+            "Paused",
+            "Paused",
+            "spec.paused is true, here or in a parent; nothing is changed until it is false",
+        )
 
     def has_children(self, children: Sequence[Any]) -> None:
         """A parent that is to go waits for its children."""
         kinds = sorted({type(child).__name__ for child in children})
         self.conditions.keep(*self.conditions.known)
-        self.conditions.false("Ready", "HasChildren", f"delete what belongs to it first ({' and '.join(kinds)}): {named(children)}")
+        self.conditions.false(
+            "Ready",
+            "HasChildren",
+            f"delete what belongs to it first ({' and '.join(kinds)}): {named(children)}",
+        )
 
     def release(self) -> None:
         """Nothing is left in AWS: the finalizer may go."""
@@ -131,7 +138,11 @@ class Visit:
             mended = "; ".join(described(action) for action in outcome.done[:NAMED])
             rest = len(outcome.done) - NAMED
             self.notices.append(
-                Notice("DriftRepaired", f"changed behind the operator's back, and mended: {mended}" + (f" and {rest} more" if rest > 0 else ""))
+                Notice(
+                    "DriftRepaired",
+                    f"changed behind the operator's back, and mended: {mended}"
+                    + (f" and {rest} more" if rest > 0 else ""),
+                )
             )
         if not outcome.failed and not outcome.held_back:
             memory[("converged", scope)] = digest

@@ -1,0 +1,1 @@
+"""Kopf's wiring and nothing else: events in, finalizers, probes, logs."""

@@ -70,17 +70,25 @@ def shared(candidates: Sequence[Candidate], current: Sequence[str], clusters: in
             )
     if not groups:
         return Choice(
-            groups=(), reason="NoInfraGroup", message="the tier has no infra group that takes tenants yet; create one"
+            groups=(),
+            reason="NoInfraGroup",
+            message="the tier has no infra group that takes tenants yet; create one",
         )
     return Choice(groups=tuple(groups))
 
 
-def pinned(candidates: Sequence[Candidate], wanted: Sequence[str], current: Sequence[str], clusters: int) -> Choice:
+def pinned(
+    candidates: Sequence[Candidate], wanted: Sequence[str], current: Sequence[str], clusters: int
+) -> Choice:
     """Exactly the groups that the spec names."""
     known = {candidate.name: candidate for candidate in candidates}
     for name in wanted:
         if name not in known:
-            return _held(current, "InfraGroupNotFound", f"infra group {name!r} is not one of the tier's; create it or pin another")
+            return _held(
+                current,
+                "InfraGroupNotFound",
+                f"infra group {name!r} is not one of the tier's; create it or pin another",
+            )
         if name not in current and (why := _why_not(known[name], clusters)):
             return _held(current, "NoCapacity", f"pinned to {name}, but {why}")
     return Choice(groups=tuple(sorted(set(wanted))))
@@ -104,7 +112,9 @@ def spread(candidates: Sequence[Candidate], count: int, current: Sequence[str], 
             else:
                 open_.append(candidate)
         if not open_:
-            return Choice(groups=tuple(sorted(chosen)) if kept else (), **_no_room(refused, count, len(chosen)))
+            return Choice(
+                groups=tuple(sorted(chosen)) if kept else (), **_no_room(refused, count, len(chosen))
+            )
         best = min(open_, key=lambda c: (c.cell in cells, c.ledger.tenants, -room(c.ledger), c.name))
         chosen.append(best.name)
     return Choice(groups=tuple(sorted(chosen)))

@@ -56,4 +56,6 @@ def shortage(ledger: GroupLedger, clusters: int) -> str:
             f"{ledger.name} has {ledger.target_groups} of {ledger.max_target_groups} target groups "
             f"({ledger.headroom} are kept for replacements) and {clusters} more are needed"
         )
-    return f"{ledger.name} has {ledger.tenants} of {ledger.max_rules} listener rules ({RULE_RESERVE} are kept)"
+    return (
+        f"{ledger.name} has {ledger.tenants} of {ledger.max_rules} listener rules ({RULE_RESERVE} are kept)"
+    )

@@ -1,0 +1,1 @@
+"""Pure: what should exist and what does, to ordered actions."""

@@ -35,6 +35,7 @@ from tenant_operator.desired.resources import (
     Service,
     Spec,
     TargetGroup,
+    TaskDefinition,
     World,
     lookup_in,
     resolve,
@@ -71,12 +72,15 @@ def plan(
     wanted = {resource.address: resource for resource in desired}
     actions: list[Action] = []
     refusals: list[Refusal] = []
+    known = dict(world)
     for address in in_order(wanted):
-        step = _step(wanted[address], world, installation)
+        step = _step(wanted[address], world, known, installation)
         if isinstance(step, Refusal):
             refusals.append(step)
         elif step is not None:
             actions.append(step)
+            if gets_another_id(step):
+                known.pop(address, None)
     gone = [live for live in removals if live.address not in wanted and deletable(live, installation)]
     actions.extend(_deletes(gone))
     return Plan(actions=tuple(actions), refusals=tuple(refusals))
@@ -84,7 +88,9 @@ def plan(
 
 def in_order(resources: Mapping[Address, Resource]) -> tuple[Address, ...]:
     """The addresses so that each comes after those that it refers to; deterministic."""
-    graph = {address: [a for a in needs(resources[address]) if a in resources] for address in sorted(resources)}
+    graph = {
+        address: [a for a in needs(resources[address]) if a in resources] for address in sorted(resources)
+    }
     return tuple(TopologicalSorter(graph).static_order())
 
 
@@ -117,7 +123,15 @@ def field_changes(desired: Resource, live: Live, world: World) -> tuple[FieldCha
     return tuple(found)
 
 
-def _step(resource: Resource, world: World, installation: str) -> Action | Refusal | None:
+def gets_another_id(action: Action) -> bool:
+    """Whether an update gives the resource another id, so that whatever refers to it changes too: a task definition's
+    content cannot change, each change is another revision."""
+    return isinstance(action.desired and action.desired.spec, TaskDefinition) and any(
+        change.field != "tags" for change in action.changes
+    )
+
+
+def _step(resource: Resource, world: World, known: World, installation: str) -> Action | Refusal | None:
     live = world.get(resource.address)
     after = needs(resource)
     if live is None:
@@ -127,7 +141,7 @@ def _step(resource: Resource, world: World, installation: str) -> Action | Refus
     refusal = _refusal(resource, live, installation)
     if refusal is not None:
         return refusal
-    changes = field_changes(resource, live, world)
+    changes = field_changes(resource, live, known)
     if not changes:
         return None
     fixed = [change for change in changes if _create_only(resource.spec, change.field)]
@@ -154,7 +168,9 @@ def _refusal(resource: Resource, live: Live, installation: str) -> Refusal | Non
         return None
     if not tags.is_ours(live.tags, installation):
         other = live.tags.get(tags.INSTALLATION)
-        who = f"installation {other!r} owns it" if other else "it does not carry this operator's ownership tags"
+        who = (
+            f"installation {other!r} owns it" if other else "it does not carry this operator's ownership tags"
+        )
         return Refusal(
             address=resource.address,
             reason="ForeignOwner",

@@ -14,7 +14,6 @@ path whole and healthy → switch → let it settle → drain the old → remove
 | suspended                                      | 503                                             | to zero once the rule says 503    |
 | resumed                                        | 503, and a standby rule that holds the groups   | up; then forward, standby removed |
 | a new release                                  | untouched                                       | one cluster of one group at a time |
-| leaving the group                              | removed (records and drain come before)         | zero → drained → gone → the rest  |
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tenant_operator.desired.resources import (
     Address,
-    Cluster,
     FixedResponse,
     Forward,
     Id,
@@ -35,9 +33,6 @@ from tenant_operator.desired.resources import (
     Ref,
     Resource,
     Service,
-    ServiceState,
-    TargetGroup,
-    TaskDefinition,
     World,
     lookup_in,
     resolve,
@@ -45,87 +40,11 @@ from tenant_operator.desired.resources import (
 from tenant_operator.desired.tenancy import SUSPENDED_ANSWER, Slot, Tenancy
 from tenant_operator.plan.change import Refusal, Wait
 from tenant_operator.plan.diff import RESTARTING_FIELDS, field_changes
-
-SETTLE_SECONDS = 10.0
-"""How long a changed rule takes to be in force everywhere: load balancers take rule changes in batches of about 10 s
-(https://github.com/kubernetes-sigs/aws-load-balancer-controller/pull/4039)."""
+from tenant_operator.plan.stacks import Stack, removal_steps, stacks_of
+from tenant_operator.plan.stage import POLL_SECONDS, SETTLE_SECONDS, Progress, Stage
 
 TARGET_GROUPS_PER_ACTION = 5
 """https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-limits.html (not adjustable)"""
-
-POLL_SECONDS = 5.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """What the stage needs to know beyond the world: readings that are made only when asked for, and memory."""
-
-    healthy_targets: Mapping[Address, int] = field(default_factory=dict)
-    """Healthy targets by target group, as far as they were read."""
-    draining_targets: Mapping[Address, int] = field(default_factory=dict)
-    """Targets of any state by target group, read while a tenant leaves."""
-    settled: frozenset[str] = frozenset()
-    """Names of the things (see `Stage.settling`) that have been as they are for `SETTLE_SECONDS`."""
-    verify: bool = False
-    """Whether readiness must be proved by reading target health, as before a tenant is first called ready."""
-    may_release: bool = True
-    """Whether it is this group's turn to put a new revision on one cluster."""
-    failed_revision: str = ""
-    """The revision that the circuit breaker rolled back; it is not tried again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What may be made true now, and what is known of how far it is."""
-
-    desired: tuple[Resource, ...] = ()
-    removals: tuple[Live, ...] = ()
-    waits: tuple[Wait, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    unknown: frozenset[Address] = frozenset()
-    """Target groups whose health must be read before the next step can be decided."""
-    settling: frozenset[str] = frozenset()
-    """Things that must stay as they are for `SETTLE_SECONDS` before the next step."""
-    programmed: bool = False
-    """The rule is live and says what it should (forward, or 503 when suspended)."""
-    ready: bool = False
-    """Every wanted cluster is healthy and weighted, or the tenant is suspended and the route says so."""
-    releasing: bool = False
-    """A release is under way, or due, in this group."""
-    failures: tuple[Address, ...] = ()
-    """Services whose first deployment failed: nothing runs there."""
-    rolled_back: bool = False
-    """The circuit breaker rolled the current revision back."""
-    running: int = 0
-    wanted: int = 0
-    """Tasks running, and tasks that should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """One target group with its service: a wanted slot's, or one that is left over from an earlier spec."""
-
-    target_group: Address
-    service: Address | None
-    slot: Slot | None
-    live_group: Live | None
-    live_service: Live | None
-    index: int
-
-    @property
-    def state(self) -> ServiceState | None:
-        """What ECS says of the service; None where there is none."""
-        return None if self.live_service is None else self.live_service.attributes["state"]
-
-    @property
-    def running(self) -> int:
-        """Tasks that run now."""
-        return 0 if self.state is None else self.state.running
-
-    @property
-    def failed(self) -> bool:
-        """Nothing ever ran here: the first deployment failed."""
-        return self.state is not None and self.state.rollout == "FAILED" and self.running == 0
 
 
 def stage(tenancy: Tenancy, world: World, progress: Progress) -> Stage:
@@ -136,47 +55,6 @@ def stage(tenancy: Tenancy, world: World, progress: Progress) -> Stage:
     stacks = stacks_of(tenancy, world)
     rule = world.get(tenancy.rule.address)
     return _Staging(tenancy, world, progress, stacks, rule).run()
-
-
-def stacks_of(tenancy: Tenancy, world: World) -> tuple[Stack, ...]:
-    """The wanted slots in order, then what is left over from earlier specs."""
-    wanted = [
-        Stack(
-            slot.target_group.address,
-            slot.service.address,
-            slot,
-            world.get(slot.target_group.address),
-            world.get(slot.service.address),
-            slot.index,
-        )
-        for slot in tenancy.slots
-    ]
-    known_groups = {stack.target_group for stack in wanted}
-    known_services = {stack.service for stack in wanted}
-    groups = {a: live for a, live in tenancy.mine(world, TargetGroup) if a not in known_groups}
-    services = {a: live for a, live in tenancy.mine(world, Service) if a not in known_services}
-    by_group = {str(live.spec.target_group): live for live in services.values() if isinstance(live.spec, Service)}
-    leftover = [
-        Stack(address, _address(by_group.get(live.id)), None, live, by_group.get(live.id), tenancy.index_of(live))
-        for address, live in sorted(groups.items())
-    ]
-    paired = {stack.service for stack in leftover}
-    bare = [
-        Stack(_bare_group(live), address, None, None, live, tenancy.index_of(live))
-        for address, live in sorted(services.items())
-        if address not in paired
-    ]
-    return (*wanted, *leftover, *bare)
-
-
-def _address(live: Live | None) -> Address | None:
-    return None if live is None else live.address
-
-
-def _bare_group(service: Live) -> Address:
-    """The address that the target group of a service without one would have: they share a name."""
-    name = service.address.name.rsplit("/", 1)[-1]
-    return dataclasses.replace(service.address, type=TargetGroup.__name__, name=name)
 
 
 @dataclass
@@ -226,7 +104,9 @@ class _Staging:
             failures=tuple(stack.service for stack in wanted if stack.failed and stack.service is not None),
             rolled_back=self.rolled_back,
             running=sum(stack.running for stack in self.stacks),
-            wanted=0 if self.tenancy.suspended else sum(_service(s.slot).desired_count for s in wanted if s.slot),
+            wanted=0
+            if self.tenancy.suspended
+            else sum(_service(s.slot).desired_count for s in wanted if s.slot),
         )
 
     # --- suspended ---------------------------------------------------------------------------------------------------
@@ -238,7 +118,9 @@ class _Staging:
             self._keep(stack, desired_count=0 if answered else None)
         self._remove_standby()
         if answered and any(stack.running for stack in wanted):
-            self.waits.append(Wait(reason="Stopping", message="waiting for the tasks to stop", seconds=POLL_SECONDS))
+            self.waits.append(
+                Wait(reason="Stopping", message="waiting for the tasks to stop", seconds=POLL_SECONDS)
+            )
         for stack in self.stacks:
             if stack.slot is None:
                 self._retire(stack, unweighted=answered)
@@ -254,7 +136,9 @@ class _Staging:
         spec = stack.live_service.spec
         assert isinstance(spec, Service)
         count = spec.desired_count if desired_count is None else desired_count
-        self.desired.append(dataclasses.replace(stack.slot.service, spec=dataclasses.replace(spec, desired_count=count)))
+        self.desired.append(
+            dataclasses.replace(stack.slot.service, spec=dataclasses.replace(spec, desired_count=count))
+        )
 
     # --- serving -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +162,9 @@ class _Staging:
             self._watch(stack)
         for stack in self.stacks:
             if stack.slot is None:
-                self._retire(stack, unweighted=self._weight(stack) == 0 and self._weight_in(action, stack) == 0)
+                self._retire(
+                    stack, unweighted=self._weight(stack) == 0 and self._weight_in(action, stack) == 0
+                )
 
     def _action(self, wanted: list[Stack]) -> Forward | FixedResponse:
         live = None if self.rule is None else _rule_spec(self.rule).action
@@ -286,9 +172,13 @@ class _Staging:
             return _forward({stack.target_group: self._share(stack) for stack in wanted}, self.world)
         if not isinstance(live, Forward):
             return self._resumed(wanted)
-        weights = {stack.target_group: self._next_weight(stack) for stack in self.stacks if self._in_rule(stack)}
+        weights = {
+            stack.target_group: self._next_weight(stack) for stack in self.stacks if self._in_rule(stack)
+        }
         if not any(weights.values()):
-            keep = {s.target_group: self._share(s) for s in self.stacks if self._weight(s) > 0 and s.live_group}
+            keep = {
+                s.target_group: self._share(s) for s in self.stacks if self._weight(s) > 0 and s.live_group
+            }
             weights.update(keep or {stack.target_group: self._share(stack) for stack in wanted})
         return _forward(self._within_action(weights), self.world)
 
@@ -367,7 +257,11 @@ class _Staging:
             return False
         if self._rolling(stack) or not self.progress.may_release:
             return False
-        due = [s for s in self.stacks if s.slot is not None and s.live_service is not None and self._release_due(s)]
+        due = [
+            s
+            for s in self.stacks
+            if s.slot is not None and s.live_service is not None and self._release_due(s)
+        ]
         others_roll = any(self._rolling(other) for other in self.stacks if other.slot is not None)
         return not others_roll and due[0] is stack
 
@@ -379,7 +273,9 @@ class _Staging:
         definition = self.world.get(slot.task_definition.address)
         if definition is None:
             return True
-        content = [c for c in field_changes(slot.task_definition, definition, self.world) if c.field != "tags"]
+        content = [
+            c for c in field_changes(slot.task_definition, definition, self.world) if c.field != "tags"
+        ]
         if content:
             return True
         return any(c.field in RESTARTING_FIELDS for c in field_changes(slot.service, live, self.world))
@@ -444,7 +340,11 @@ class _Staging:
             self.settling.add(name)
             if name not in self.progress.settled:
                 self.waits.append(
-                    Wait(reason="Settling", message="waiting for the rule to be in force", seconds=SETTLE_SECONDS)
+                    Wait(
+                        reason="Settling",
+                        message="waiting for the rule to be in force",
+                        seconds=SETTLE_SECONDS,
+                    )
                 )
                 return
         steps = removal_steps(stack, self.progress)
@@ -452,13 +352,21 @@ class _Staging:
         self.removals += steps.removals
         self.waits += steps.waits
         self.unknown |= steps.unknown
-        if stack.live_service is None and stack.live_group is not None and not self._is_attached(stack.target_group):
+        if (
+            stack.live_service is None
+            and stack.live_group is not None
+            and not self._is_attached(stack.target_group)
+        ):
             self.removals.append(stack.live_group)
         self._remove_empty_clusters()
 
     def _remove_empty_clusters(self) -> None:
         wanted = {slot.cluster.address for slot in self.tenancy.slots}
-        services = {str(live.spec.cluster) for _, live in self.tenancy.mine(self.world, Service) if isinstance(live.spec, Service)}
+        services = {
+            str(live.spec.cluster)
+            for _, live in self.tenancy.mine(self.world, Service)
+            if isinstance(live.spec, Service)
+        }
         for address, live in self.tenancy.leftover_clusters(self.world, wanted):
             if live.id not in services and live not in self.removals:
                 self.removals.append(live)
@@ -477,7 +385,9 @@ class _Staging:
         """A second rule of ours with the same purpose, left by an answer that never came."""
         known = {self.tenancy.rule.address, self.tenancy.standby.address}
         if self.rule is not None:
-            self.removals += [live for address, live in self.tenancy.mine(self.world, ListenerRule) if address not in known]
+            self.removals += [
+                live for address, live in self.tenancy.mine(self.world, ListenerRule) if address not in known
+            ]
 
     def _remove_standby(self) -> None:
         live = self.world.get(self.tenancy.standby.address)
@@ -490,7 +400,9 @@ class _Staging:
     # --- the rule ----------------------------------------------------------------------------------------------------
 
     def _rule_with(self, action: Forward | FixedResponse) -> Resource:
-        return dataclasses.replace(self.tenancy.rule, spec=dataclasses.replace(self.tenancy.rule.spec, action=action))
+        return dataclasses.replace(
+            self.tenancy.rule, spec=dataclasses.replace(self.tenancy.rule.spec, action=action)
+        )
 
     def _says_what_it_should(self, action: object) -> bool:
         if self.tenancy.suspended:
@@ -523,75 +435,15 @@ class _Staging:
         return max(1, spec.desired_count) if isinstance(spec, Service) else 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemovalSteps:
-    """One step of taking a service away."""
-
-    desired: tuple[Resource, ...] = ()
-    removals: tuple[Live, ...] = ()
-    waits: tuple[Wait, ...] = ()
-    unknown: frozenset[Address] = frozenset()
-
-
-def removal_steps(stack: Stack, progress: Progress) -> RemovalSteps:
-    """Tasks to zero → no target left → the service deleted → INACTIVE; the target group is the caller's to remove."""
-    live = stack.live_service
-    if live is None:
-        return RemovalSteps()
-    spec, state = live.spec, live.attributes["state"]
-    assert isinstance(spec, Service)
-    if state.status == "DRAINING":
-        return RemovalSteps(waits=(_removal_wait(live, "waiting for ECS to drain the service"),))
-    if spec.desired_count > 0:
-        zero = Resource(address=live.address, spec=dataclasses.replace(spec, desired_count=0), tags=live.tags)
-        return RemovalSteps(desired=(zero,), waits=(_removal_wait(live, "waiting for the tasks to stop"),))
-    if state.running or state.pending:
-        return RemovalSteps(waits=(_removal_wait(live, f"{state.running} tasks are still stopping"),))
-    if stack.live_group is not None:
-        left = progress.draining_targets.get(stack.target_group)
-        if left is None:
-            return RemovalSteps(unknown=frozenset({stack.target_group}))
-        if left:
-            return RemovalSteps(waits=(_removal_wait(live, f"{left} targets are still draining"),))
-    return RemovalSteps(removals=(live,), waits=(_removal_wait(live, "waiting for the service to be gone"),))
-
-
-def _removal_wait(live: Live, message: str) -> Wait:
-    return Wait(reason="Draining", message=message, seconds=POLL_SECONDS, address=live.address)
-
-
-def leave(tenancy: Tenancy, world: World, progress: Progress) -> Stage:
-    """The next step of taking a tenant out of a group. Its records must be gone, and drained, before this is asked."""
-    rules = [live for _, live in tenancy.mine(world, ListenerRule)]
-    if rules:
-        return Stage(removals=tuple(rules), waits=(Wait(reason="Draining", message="removing the rule", seconds=0.5),))
-    stacks = stacks_of(dataclasses.replace(tenancy, slots=()), world)
-    steps = [removal_steps(stack, progress) for stack in stacks]
-    removals = [live for step in steps for live in step.removals]
-    served = {str(s.live_service.spec.cluster) for s in stacks if s.live_service and isinstance(s.live_service.spec, Service)}
-    removals += [s.live_group for s in stacks if s.live_service is None and s.live_group is not None]
-    definitions = [live for _, live in tenancy.mine(world, TaskDefinition)]
-    removals += [live for live in definitions if tenancy.cluster_arn(world, live) not in served]
-    families = {live.address.name for live in definitions}
-    removals += [
-        live for address, live in tenancy.mine(world, Cluster) if live.id not in served and address.name not in families
-    ]
-    return Stage(
-        desired=tuple(resource for step in steps for resource in step.desired),
-        removals=tuple(removals),
-        waits=tuple(wait for step in steps for wait in step.waits),
-        unknown=frozenset().union(*(step.unknown for step in steps)),
-        running=sum(stack.running for stack in stacks),
-    )
-
-
 def _forward(weights: Mapping[Address, int], world: World) -> Forward:
     """The weights in lowest terms; one target group alone always has the weight 1."""
     lookup = lookup_in(world)
     divisor = math.gcd(*weights.values()) or 1
     if len(weights) == 1:
         divisor = max(weights.values()) or 1
-    targets = [(resolve(Ref(address), lookup), min(999, weight // divisor)) for address, weight in weights.items()]
+    targets = [
+        (resolve(Ref(address), lookup), min(999, weight // divisor)) for address, weight in weights.items()
+    ]
     return Forward(tuple(targets))
 
 

@@ -1,0 +1,96 @@
+"""`tenant-operator run`: the operator itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+DEFAULT_HEALTH = "0.0.0.0:8080"
+
+
+def _own_namespace() -> str:
+    return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else "default"
+
+
+@click.command("run", context_settings={"auto_envvar_prefix": "TENANT_OPERATOR"})
+@click.option(
+    "--installation-id",
+    envvar="TENANT_OPERATOR_INSTALLATION_ID",
+    required=True,
+    help="Who owns what is made in AWS: in every tag and every name; must never change. Such as prod-eu.",
+)
+@click.option(
+    "--operator-namespace",
+    envvar="TENANT_OPERATOR_NAMESPACE",
+    help="The namespace from which tiers without allowedTenants.namespaceSelector take tenants. Default: the Pod's own.",
+)
+@click.option(
+    "--sweep-seconds",
+    type=click.FloatRange(5),
+    default=300.0,
+    show_default=True,
+    help="Seconds between two full comparisons with AWS.",
+)
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(0),
+    help="How long a load balancer is left alone after its last record is gone. Default: 60 s of DNS and the group's "
+    "clientKeepAliveSeconds. Set it short in rehearsals only.",
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option(
+    "--health-address",
+    default=DEFAULT_HEALTH,
+    show_default=True,
+    help="Where /healthz and /readyz are answered: HOST:PORT.",
+)
+@click.pass_context
+def command(
+    context: click.Context,
+    installation_id: str,
+    operator_namespace: str | None,
+    sweep_seconds: float,
+    drain_seconds: float | None,
+    log_format: str,
+    log_level: str,
+    health_address: str,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT.
+
+    Kubernetes is reached as kubectl would (KUBECONFIG) or with the Pod's service account; AWS as boto3 would
+    (AWS_PROFILE, AWS_ENDPOINT_URL, a Pod's role …).
+    """
+    import kubernetes
+
+    from tenant_operator.engine.settings import Settings
+    from tenant_operator.operator import logs, main
+
+    logs.configure(log_format, log_level)
+    try:
+        settings = Settings(
+            installation=installation_id,
+            operator_namespace=operator_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace(),
+            sweep_seconds=sweep_seconds,
+            drain_seconds=drain_seconds,
+        )
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--installation-id") from error
+    host, _, port = health_address.rpartition(":")
+    if not port.isdigit():
+        raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:8080", param_hint="--health-address")
+    given = context.get_parameter_source("health_address")
+    required = given is not None and given is not click.core.ParameterSource.DEFAULT
+    try:
+        main.connect_to_kubernetes()
+    except kubernetes.config.ConfigException as error:
+        raise click.ClickException(f"no Kubernetes cluster to connect to: {error}; set KUBECONFIG") from error
+    asyncio.run(
+        main.run(settings, main.HealthAddress(host=host or "0.0.0.0", port=int(port), required=required))
+    )
