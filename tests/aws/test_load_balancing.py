@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tenant_operator.aws import load_balancing, target_groups
+from tenant_operator.aws import elb_tags, load_balancing, target_groups
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.desired.resources import (
     Address,
@@ -262,6 +262,25 @@ async def test_a_creation_whose_answer_was_lost_is_taken_up_again(cell: Cell, ki
     assert converged(wanted, again)
     found = [live for live in (await read(cell)).values() if isinstance(live.spec, kind)]
     assert [live.id for live in found] == [again.id]
+
+
+async def test_a_sweep_reads_tags_twenty_at_a_time_and_few_groups_in_full(cell: Cell) -> None:
+    elb = cell.client("elbv2")
+    for n in range(45):
+        elb.create_target_group(Name=f"prod-t{n}", Protocol="HTTP", Port=80, VpcId=cell.vpc, TargetType="ip")
+    await create(cell, target_group(cell))
+    cell.new_calls("*")
+    assert len(await read(cell)) == 46
+    calls = cell.new_calls("*")
+    assert calls.count("DescribeTags") == 3
+    assert len(calls) == 6
+
+
+async def test_tags_are_read_although_one_of_many_has_just_been_deleted(cell: Cell) -> None:
+    lives = [await create(cell, target_group(cell, f"prod-t{n}-0123456789")) for n in range(5)]
+    await delete(cell, lives[2])
+    found = await elb_tags.read_tags(cell.caller, [live.id for live in lives])
+    assert set(found) == {live.id for live in lives} - {lives[2].id}
 
 
 async def test_what_another_installation_owns_is_not_read_as_ours(cell: Cell) -> None:

@@ -65,11 +65,12 @@ async def hosted_zone(caller: Caller, zone: str) -> tuple[str, bool]:
     except AwsError as error:
         if error.category is not Category.NOT_FOUND:
             raise
-        raise _error(
-            caller,
-            "NoSuchHostedZone",
+        message = (
             f"account {caller.account} has no hosted zone {zone}; correct spec.endpoint.hostedZone.id, or name "
-            "a role of the account that owns it in spec.endpoint.roleArn",
+            "a role of the account that owns it in spec.endpoint.roleArn"
+        )
+        raise caller.error(
+            "route53", "get_hosted_zone", "NoSuchHostedZone", message, Category.SPEC
         ) from error
     found = answer["HostedZone"]
     return plain_name(found["Name"]), bool((found.get("Config") or {}).get("PrivateZone"))
