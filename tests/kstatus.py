@@ -22,7 +22,12 @@ def kstatus(objects: Sequence[Mapping[str, Any]]) -> list[str]:
         RuntimeError: kstatus cannot make anything of an object; the message says of which.
     """
     done = subprocess.run(
-        [str(go_tool("kstatus"))], input=json.dumps(list(objects)), capture_output=True, text=True, check=False, timeout=60
+        [str(go_tool("kstatus"))],
+        input=json.dumps(list(objects)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip())

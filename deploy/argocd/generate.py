@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write `argocd-cm.yaml`: the patch of Argo CD's ConfigMap that carries `health.lua` for the four kinds.
 
     python deploy/argocd/generate.py          writes it

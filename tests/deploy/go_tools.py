@@ -1,7 +1,7 @@
 """Programs in Go that tests run: Helm and kstatus, built once for a machine from `tests/deploy/tools`.
 
-Helm takes a good minute on two cores, so both stay in the cache folder, by what they were built from. `go.sum` holds what
-each module must hash to (https://go.dev/ref/mod#go-sum-files).
+Helm takes a good minute on two cores, so both stay in the cache folder, by what they were built from. `go.sum` holds
+what each module must hash to (https://go.dev/ref/mod#go-sum-files).
 """
 
 from __future__ import annotations
@@ -49,7 +49,16 @@ def _build(package: str, target: Path) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off"}
     go = find_go(cache_folder(os.environ) / "toolchain", environment, SilentProgress())
     subprocess.run(
-        [str(go), "build", "-trimpath", "-buildvcs=false", f"-ldflags={_linker_flags()}", "-o", str(target), package],
+        [
+            str(go),
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            f"-ldflags={_linker_flags()}",
+            "-o",
+            str(target),
+            package,
+        ],
         cwd=MODULE,
         env=environment,
         check=True,
@@ -61,7 +70,11 @@ def _linker_flags() -> str:
     """Without the Kubernetes version, as Helm's own Makefile gives it, Helm takes itself to be for Kubernetes 1.20."""
     major, minor = KUBERNETES_MINOR.split(".")
     packages = ("helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules")
-    versions = [f"-X {p}.k8sVersion{part}={value}" for p in packages for part, value in (("Major", major), ("Minor", minor))]
+    versions = [
+        f"-X {p}.k8sVersion{part}={value}"
+        for p in packages
+        for part, value in (("Major", major), ("Minor", minor))
+    ]
     return " ".join(["-s", "-w", *versions])
 
 

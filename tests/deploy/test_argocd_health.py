@@ -95,13 +95,22 @@ def test_an_edited_object_is_never_healthy_before_the_operator_has_seen_the_edit
 
 @given(
     statuses=st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("Ready", "Stalled", "Reconciling", "Paused", "Placed"), st.sampled_from(("True", "False", "Unknown")))
+        {},
+        optional=dict.fromkeys(
+            ("Ready", "Stalled", "Reconciling", "Paused", "Placed"),
+            st.sampled_from(("True", "False", "Unknown")),
+        ),
     ),
     blank=st.booleans(),
 )
 def test_no_mix_of_conditions_breaks_the_script(statuses: dict[str, str], blank: bool) -> None:
     conditions = [
-        {"type": kind, "status": status, "reason": "Because", **({} if blank else {"message": "since it is so"})}
+        {
+            "type": kind,
+            "status": status,
+            "reason": "Because",
+            **({} if blank else {"message": "since it is so"}),
+        }
         for kind, status in statuses.items()
     ]
     obj = {"metadata": {"generation": 1}, "status": {"observedGeneration": 1, "conditions": conditions}}
@@ -122,7 +131,9 @@ def test_argo_cd_gets_the_same_script_from_the_config_map_for_every_kind() -> No
     for kind in KINDS:
         assert data[f"resource.customizations.health.tenant-operator.dev_{kind}"] == lua
         assert (CUSTOMIZATIONS / kind / "health.lua").read_text() == lua
-        ignored = yaml.safe_load(data[f"resource.customizations.ignoreResourceUpdates.tenant-operator.dev_{kind}"])
+        ignored = yaml.safe_load(
+            data[f"resource.customizations.ignoreResourceUpdates.tenant-operator.dev_{kind}"]
+        )
         assert ignored == {"jsonPointers": ["/status"]}
 
 
