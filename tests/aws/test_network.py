@@ -331,3 +331,11 @@ async def test_zone_ids_are_translated_into_this_accounts_names(cell: Cell) -> N
     zones = await availability_zones(cell.caller)
     assert "us-east-1a" in zones.values()
     assert all(zone_id.startswith("use1-az") for zone_id in zones)
+
+
+async def test_a_vpc_that_aws_does_not_show_everywhere_yet_is_waited_for(cell: Cell) -> None:
+    refuse_once(cell, "ModifyVpcAttribute", "InvalidVpcID.NotFound", "The vpc ID does not exist")
+    refuse_once(cell, "CreateSubnet", "InvalidVpcID.NotFound", "The vpc ID does not exist")
+    desired = [resource for resource in resources(cell) if isinstance(resource.spec, (Vpc, Subnet))]
+    await converge(cell.caller, desired, {})
+    assert not left_to_do(desired, await read_network(cell.caller, INSTALLATION))

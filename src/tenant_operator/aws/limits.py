@@ -193,6 +193,12 @@ BUCKETS: Mapping[str, Mapping[str, Rate]] = {
     # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/throttling-api-requests.html allows 50 and 10 a second,
     # for the whole account: the console, Terraform and external-dns share them, so half is ours.
     "route53": {"*": Rate("route53", 25, 5)},
+    # https://docs.aws.amazon.com/servicequotas/latest/userguide/reference_limits.html: 5 a second, and 5 more at once.
+    "service-quotas": {
+        "get_service_quota": Rate("service quotas", 10, 5),
+        "get_aws_default_service_quota": Rate("service quotas' defaults", 10, 5),
+        "*": Rate("service quotas' other calls", 6, 3),
+    },
     # AWS publishes no rates for the following; these are well below what is seen to be refused.
     "iam": {
         "get_*": Rate("iam reads", 30, 10),
@@ -205,7 +211,6 @@ BUCKETS: Mapping[str, Mapping[str, Rate]] = {
         "list_*": Rate("logs reads", 10, 5),
         "*": Rate("logs writes", 10, 5),
     },
-    "service-quotas": {"*": Rate("service quotas", 5, 2)},
     "sqs": {"*": Rate("sqs", 100, 50)},
 }
 
