@@ -95,11 +95,7 @@ def _identity(tier: Tier, tenant: Tenant) -> Iterator[Objection]:
 
 def _overrides(tier: Tier, tenant: Tenant) -> Iterator[Objection]:
     allowed = set(tier.spec.allowed_tenants.overrides)
-    asked = {
-        name
-        for field, name in SCALARS.items()
-        if getattr(tenant.workload, field) is not None
-    }
+    asked = {name for field, name in SCALARS.items() if getattr(tenant.workload, field) is not None}
     routing = tenant.spec.routing
     if routing is not None and (routing.path_prefix is not None or routing.header_value is not None):
         asked.add("routing")

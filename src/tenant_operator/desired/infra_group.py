@@ -173,7 +173,9 @@ class GroupDesign:
         if made is not None:
             zone_of: Mapping[Id, str] = dict(zip(made.subnets("endpoints"), made.zones, strict=True))
             endpoint_subnets, balancer_subnets = made.subnets("endpoints"), made.subnets("lb")
-            route_tables, balancer_groups, workload_groups = made.task_route_tables(), (), ()
+            route_tables = made.task_route_tables()
+            balancer_groups: tuple[Id, ...] = ()
+            workload_groups: tuple[Id, ...] = ()
             cidrs: tuple[str, ...] = (made.cidr,)
         else:
             assert existing is not None, "the API server lets a network be one of the two"
@@ -181,7 +183,7 @@ class GroupDesign:
             endpoint_subnets = tuple(existing.endpoint_subnet_ids or ()) or workload
             balancer_subnets = tuple(existing.load_balancer_subnet_ids)
             route_tables = self.surroundings.workload_route_tables
-            zone_of = dict(self.surroundings.zone_of_subnet)
+            zone_of = {subnet: zone for subnet, zone in self.surroundings.zone_of_subnet.items()}
             balancer_groups = tuple(existing.load_balancer_security_group_ids or ())
             workload_groups = tuple(existing.workload_security_group_ids or ())
             cidrs = self.surroundings.vpc_cidrs

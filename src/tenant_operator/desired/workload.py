@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tenant_operator.api.tenant import TenantWorkload
-from tenant_operator.api.workload import TierWorkload, fargate_memory_options
+from tenant_operator.api.workload import TenantWorkload, TierWorkload, fargate_memory_options
 
 RESERVED_VARIABLES = frozenset({"TENANT_ID", "TIER_ID", "REGION"})
 

@@ -238,8 +238,6 @@ class Engine:
         while not self._stopping:
             key = await self.queue.get()
             try:
-                if self._stopping:
-                    return
                 await self._visit(key)
             except Exception:
                 log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)

@@ -27,7 +27,7 @@ from tenant_operator.desired.resources import (
     resolve,
 )
 from tenant_operator.engine.lanes import Lanes
-from tenant_operator.plan.change import Action, Plan, Verb
+from tenant_operator.plan.change import Action, FieldChange, Plan, Verb
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ class Executor:
         return dataclasses.replace(resource, spec=spec)
 
     @staticmethod
-    def _resolved_changes(action: Action, resource: Resource) -> tuple[object, ...]:
+    def _resolved_changes(action: Action, resource: Resource) -> tuple[FieldChange, ...]:
         """The changes with the ids that are known now; one that has become none is left out."""
         found = []
         for change in action.changes:

@@ -179,8 +179,8 @@ def _task_ports(engine: Engine, design: GroupDesign, site: Site) -> set[int]:
     ports = {design.tier.spec.workload.port}
     for tenant in engine.cache.tenants_of(design.tier.metadata.name):
         ports.add(workloads.merged(design.tier.spec.workload, tenant.workload).port)
-    for tenant in site.view.tenants_in(design.name):
-        for live in site.view.of_tenant(design.name, tenant).values():
+    for tenant_id in site.view.tenants_in(design.name):
+        for live in site.view.of_tenant(design.name, tenant_id).values():
             if isinstance(live.spec, TargetGroup):
                 ports.add(live.spec.port)
     return ports

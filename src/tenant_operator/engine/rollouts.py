@@ -20,7 +20,7 @@ GROWTH = 0.4
 def poll_in(engine: Engine, key: Key, group: str) -> float:
     """Seconds until a rollout is worth looking at again: soon at first, then ever more seldom."""
     memory = engine.remember(key)
-    started = memory.setdefault(("rollout", group), engine.clock())
+    started = float(memory.setdefault(("rollout", group), engine.clock()))
     elapsed = engine.clock() - started
     return min(ROLLOUT_LAST_POLL_SECONDS, max(ROLLOUT_FIRST_POLL_SECONDS, GROWTH * elapsed))
 
@@ -38,9 +38,9 @@ def may_restart(memory: dict[Any, Any], service: str, revision: str, now: float)
             FIRST_RELEASE_RETRY_SECONDS,
         )
         return FIRST_RELEASE_RETRY_SECONDS
-    _, due, pause = known
+    due, pause = float(known[1]), float(known[2])
     if now < due:
-        return float(due - now)
+        return due - now
     longer = min(FIRST_RELEASE_RETRY_MAX_SECONDS, 2 * pause)
     memory[("restart", service)] = (revision, now + longer, longer)
     return 0.0

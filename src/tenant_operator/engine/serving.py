@@ -213,7 +213,7 @@ def _moving(live: Live) -> bool:
     state = live.attributes["state"]
     spec = live.spec
     assert isinstance(spec, Service)
-    return (
+    return bool(
         state.status != "ACTIVE"
         or state.rollout != "COMPLETED"
         or state.running != spec.desired_count

@@ -5,7 +5,7 @@ Finalizers go through `patch.fns`, which kopf turns into a JSON patch with a `te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kopf
@@ -51,13 +51,13 @@ def _see_to_finalizer(engine: Engine, body: Mapping[str, Any], patch: kopf.Patch
         patch.fns.append(_remove)
 
 
-def _add(body: MutableMapping[str, Any]) -> None:
+def _add(body: kopf.RawBody) -> None:
     finalizers = body["metadata"].setdefault("finalizers", [])
     if FINALIZER not in finalizers and not body["metadata"].get("deletionTimestamp"):
         finalizers.append(FINALIZER)
 
 
-def _remove(body: MutableMapping[str, Any]) -> None:
+def _remove(body: kopf.RawBody) -> None:
     finalizers = body["metadata"].get("finalizers", [])
     if FINALIZER in finalizers:
         finalizers.remove(FINALIZER)

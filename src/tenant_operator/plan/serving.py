@@ -377,9 +377,7 @@ class _Staging:
     def _standby(self, wanted: list[Stack]) -> Resource:
         """Holds the target groups at the load balancer while the tenant's own rule still answers 503."""
         action = Forward(tuple((Ref(stack.target_group), 0) for stack in wanted))
-        return dataclasses.replace(
-            self.tenancy.standby, spec=dataclasses.replace(self.tenancy.standby.spec, action=action)
-        )
+        return _answering(self.tenancy.standby, action)
 
     def _remove_duplicates(self) -> None:
         """A second rule of ours with the same purpose, left by an answer that never came."""
@@ -400,9 +398,7 @@ class _Staging:
     # --- the rule ----------------------------------------------------------------------------------------------------
 
     def _rule_with(self, action: Forward | FixedResponse) -> Resource:
-        return dataclasses.replace(
-            self.tenancy.rule, spec=dataclasses.replace(self.tenancy.rule.spec, action=action)
-        )
+        return _answering(self.tenancy.rule, action)
 
     def _says_what_it_should(self, action: object) -> bool:
         if self.tenancy.suspended:
@@ -433,6 +429,11 @@ class _Staging:
             return max(1, _service(stack.slot).desired_count)
         spec = None if stack.live_service is None else stack.live_service.spec
         return max(1, spec.desired_count) if isinstance(spec, Service) else 1
+
+
+def _answering(rule: Resource, action: Forward | FixedResponse) -> Resource:
+    assert isinstance(rule.spec, ListenerRule)
+    return dataclasses.replace(rule, spec=dataclasses.replace(rule.spec, action=action))
 
 
 def _forward(weights: Mapping[Address, int], world: World) -> Forward:
