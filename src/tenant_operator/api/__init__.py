@@ -1,7 +1,7 @@
 """What a user writes and reads: the four kinds, their conditions, and the CRDs that are made from them.
 
-The models are immutable, have snake_case names and take the camelCase of the manifests. `parse` makes one of an object as
-Kubernetes shows it. `tenant_operator.api.crds` makes the CRDs.
+The models are immutable, have snake_case names and take the camelCase of the manifests. `parse` makes one of an
+object as Kubernetes shows it. `tenant_operator.api.crds` makes the CRDs.
 """
 
 from __future__ import annotations

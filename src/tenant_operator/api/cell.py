@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from tenant_operator.api.constraints import Rule, Struct, between, immutable, keyed, length
-from tenant_operator.api.objects import AGE, READY, SHORT_NAME_RULE, Column, KubernetesObject, Status, readable
+from tenant_operator.api.objects import (
+    AGE,
+    NAME_RULE,
+    READY,
+    Column,
+    KubernetesObject,
+    Status,
+    readable,
+)
 from tenant_operator.api.types import AccountId, ExternalId, Reference, RoleArn
 
 
@@ -24,7 +32,9 @@ class CellSpec(Struct):
 
     tier_ref: Annotated[Reference, immutable("tierRef cannot change; create a second cell in the other tier")]
     """The tier that the cell belongs to. Immutable."""
-    account_id: Annotated[AccountId, immutable("accountId cannot change; create a second cell with the other account")]
+    account_id: Annotated[
+        AccountId, immutable("accountId cannot change; create a second cell with the other account")
+    ]
     """AWS account id, 12 digits in quotes. Immutable. It must be the account that the credentials lead to."""
     role_arn: RoleArn | None = None
     """IAM role through which the operator works in the account. Absent: the operator's own credentials."""
@@ -76,12 +86,14 @@ class Cell(KubernetesObject):
     PLURAL: ClassVar[str] = "cells"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("cell",)
     SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.tierRef.name",)
-    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (SHORT_NAME_RULE,)
+    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (NAME_RULE,)
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Tier", path=".spec.tierRef.name", description="Tier"),
         Column(name="Account", path=".spec.accountId", description="AWS account"),
         Column(name="Groups", path=".status.summary.infraGroups", description="Infra groups ready, of all"),
-        Column(name="Tenants", path=".status.summary.tenants", type="integer", description="Tenants placed here"),
+        Column(
+            name="Tenants", path=".status.summary.tenants", type="integer", description="Tenants placed here"
+        ),
         READY,
         AGE,
     )

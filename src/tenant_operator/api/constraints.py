@@ -25,7 +25,10 @@ RULES = "x-kubernetes-validations"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One CEL rule. `message` says what to write instead; `expression` is CEL that says it with the values at hand."""
+    """One CEL rule.
+
+    `message` says what to write instead; `expression` is CEL that says it with the values at hand.
+    """
 
     rule: str
     message: str
@@ -44,7 +47,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
-    """Keywords and rules that an annotated field adds to its schema. Told apart by identity, as `typing` wants to hash it."""
+    """Keywords and rules that an annotated field adds to its schema (hashed by identity: `typing` asks for a hash)."""
 
     keywords: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     rules: tuple[Rule, ...] = ()
@@ -72,7 +75,10 @@ def rules(*given: Rule) -> Constraint:
 
 
 def immutable(message: str) -> Constraint:
-    """A field that never changes. It must be required or defaulted: on an optional one, `a → absent → b` would pass."""
+    """A field that never changes.
+
+    It must be required or defaulted: on an optional one, `a → absent → b` would pass.
+    """
     return Constraint(rules=(Rule("self == oldSelf", message),))
 
 
@@ -110,7 +116,9 @@ def elements(most: int, least: int = 0, *, kind: str = "set") -> Constraint:
 
 def keyed(key: str, most: int) -> Constraint:
     """A list of objects that are told apart by one of their fields."""
-    return Constraint({"maxItems": most, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]})
+    return Constraint(
+        {"maxItems": most, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+    )
 
 
 def entries(most: int) -> Constraint:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from tenant_operator.api.constraints import add_rules
 from tenant_operator.api.objects import CATEGORY, GROUP, VERSION, Column, KubernetesObject
@@ -34,7 +35,7 @@ def as_yaml(manifest: Mapping[str, Any]) -> str:
 class _Plain(yaml.SafeDumper):
     """Writes equal parts out in full: an alias in a CRD helps nobody."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # PyYAML's signature
         return True
 
 
@@ -62,12 +63,17 @@ def _manifest(kind: type[KubernetesObject]) -> dict[str, Any]:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(column) for column in kind.COLUMNS],
-                    **({"selectableFields": [{"jsonPath": path} for path in kind.SELECTABLE]} if kind.SELECTABLE else {}),
+                    **_selectable(kind),
                     "schema": {"openAPIV3Schema": _root(kind)},
                 }
             ],
         },
     }
+
+
+def _selectable(kind: type[KubernetesObject]) -> dict[str, Any]:
+    paths = [{"jsonPath": path} for path in kind.SELECTABLE]
+    return {"selectableFields": paths} if paths else {}
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -78,9 +84,6 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _root(kind: type[KubernetesObject]) -> dict[str, Any]:
-    fields = kind.model_fields
-    spec, status = fields["spec"].annotation, fields["status"].annotation
-    assert spec is not None and status is not None, "every kind has a spec and a status"
     schema: dict[str, Any] = {
         "description": " ".join((kind.__doc__ or "").split()),
         "type": "object",
@@ -89,9 +92,16 @@ def _root(kind: type[KubernetesObject]) -> dict[str, Any]:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural_schema(spec),
-            "status": structural_schema(status, defaults=False),
+            "spec": structural_schema(_part(kind, "spec")),
+            "status": structural_schema(_part(kind, "status"), defaults=False),
         },
     }
     add_rules(schema, kind.ROOT_RULES)
     return schema
+
+
+def _part(kind: type[KubernetesObject], name: str) -> type[BaseModel]:
+    model = kind.model_fields[name].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    return model

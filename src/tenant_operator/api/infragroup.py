@@ -17,7 +17,15 @@ from tenant_operator.api.constraints import (
     matching,
     rules,
 )
-from tenant_operator.api.objects import AGE, READY, SHORT_NAME_RULE, Column, KubernetesObject, Status, readable
+from tenant_operator.api.objects import (
+    AGE,
+    NAME_RULE,
+    READY,
+    Column,
+    KubernetesObject,
+    Status,
+    readable,
+)
 from tenant_operator.api.types import (
     CertificateArn,
     Ipv4Cidr,
@@ -39,8 +47,8 @@ class CreateNetwork(Struct):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!isCIDR(self.cidr) || size(self.availabilityZones) <= {18: 6, 19: 5, 20: 4}[cidr(self.cidr).prefixLength() < 18 "
-            "? 18 : cidr(self.cidr).prefixLength() > 20 ? 20 : cidr(self.cidr).prefixLength()]",
+            "!isCIDR(self.cidr) || size(self.availabilityZones) <= "
+            "(cidr(self.cidr).prefixLength() >= 20 ? 4 : cidr(self.cidr).prefixLength() == 19 ? 5 : 6)",
             "the block has no room for so many zones: a /20 takes four, a /19 five, a /18 or larger six; "
             "write fewer availabilityZones, or a larger block",
         ),
@@ -75,12 +83,12 @@ class CreateNetwork(Struct):
     ]
     """Availability Zones, 2–6, by name (us-east-1a) or id (use1-az1). May grow at the end."""
     egress: Egress = "None"
-    """Way to the Internet for tasks: None, NatSingle (one NAT gateway) or NatPerZone. None: images must come from ECR through
-    the endpoints."""
+    """Way to the Internet for tasks: None, NatSingle (one NAT gateway) or NatPerZone. None: images must
+    come from ECR through the endpoints."""
 
 
 class ExistingNetwork(Struct):
-    """A VPC that is there already. The operator only adds to it what the tenants need, and takes only that away again."""
+    """A VPC that is there already: the operator adds what the tenants need, and takes only that away again."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -110,7 +118,10 @@ class Network(Struct):
     """The VPC: exactly one of create and existing, for ever."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule("has(self.create) != has(self.existing)", "write exactly one of network.create and network.existing"),
+        Rule(
+            "has(self.create) != has(self.existing)",
+            "write exactly one of network.create and network.existing",
+        ),
         Rule(
             "has(self.create) == has(oldSelf.create)",
             "a network stays created or existing for ever; create a second infra group with the other",
@@ -133,7 +144,8 @@ class Listener(Struct):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.protocol != 'HTTPS' || (has(self.certificateArns) && size(self.certificateArns) > 0)",
-            "HTTPS needs listener.certificateArns: write the ARN of at least one certificate, or protocol: HTTP with port: 80",
+            "HTTPS needs listener.certificateArns: write the ARN of at least one certificate, "
+            "or protocol: HTTP with port: 80",
         ),
         Rule(
             "self.protocol != 'HTTP' || !has(self.certificateArns) || size(self.certificateArns) == 0",
@@ -158,8 +170,8 @@ class Listener(Struct):
     port: Port
     """Port, 1–65535; usually 443 with HTTPS and 80 with HTTP."""
     certificate_arns: Annotated[tuple[CertificateArn, ...], elements(25, kind="atomic")] = ()
-    """With HTTPS: ARNs of 1–25 certificates in the cell's account and Region; the first is the default. With endpoint.mode
-    PerTenant they must cover *.<endpoint.name> and <endpoint.name>."""
+    """With HTTPS: ARNs of 1–25 certificates in the cell's account and Region; the first is the default.
+    With endpoint.mode PerTenant they must cover *.<endpoint.name> and <endpoint.name>."""
     ssl_policy: (
         Annotated[
             str,
@@ -182,12 +194,16 @@ class LoadBalancer(Struct):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.scheme != 'internet-facing' || size(self.ingressCidrs) > 0",
-            "an internet-facing load balancer needs loadBalancer.ingressCidrs; write 0.0.0.0/0 if all the world may connect",
+            "an internet-facing load balancer needs loadBalancer.ingressCidrs; "
+            "write 0.0.0.0/0 if all the world may connect",
         ),
     )
 
     scheme: Annotated[
-        Scheme, immutable("loadBalancer.scheme cannot change in AWS; create a second infra group with the other scheme")
+        Scheme,
+        immutable(
+            "loadBalancer.scheme cannot change in AWS; create a second infra group with the other scheme"
+        ),
     ] = "internal"
     """internal or internet-facing. Immutable."""
     ingress_cidrs: Annotated[tuple[Ipv4Cidr, ...], elements(50)] = ()
@@ -205,7 +221,9 @@ class LoadBalancer(Struct):
 class InfraGroupSpec(Struct):
     """One VPC with one Application Load Balancer."""
 
-    cell_ref: Annotated[Reference, immutable("cellRef cannot change; create a second infra group in the other cell")]
+    cell_ref: Annotated[
+        Reference, immutable("cellRef cannot change; create a second infra group in the other cell")
+    ]
     """The cell that the infra group belongs to. Immutable."""
     network: Network
     """The VPC: exactly one of create and existing, for ever."""
@@ -287,11 +305,18 @@ class InfraGroup(KubernetesObject):
     PLURAL: ClassVar[str] = "infragroups"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("ig",)
     SELECTABLE: ClassVar[tuple[str, ...]] = (".spec.cellRef.name",)
-    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (SHORT_NAME_RULE,)
+    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (NAME_RULE,)
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Cell", path=".spec.cellRef.name", description="Cell"),
-        Column(name="Weight", path=".status.weight", type="integer", description="Weight in force in the tier's name"),
-        Column(name="Tenants", path=".status.summary.tenants", type="integer", description="Tenants placed here"),
+        Column(
+            name="Weight",
+            path=".status.weight",
+            type="integer",
+            description="Weight in force in the tier's name",
+        ),
+        Column(
+            name="Tenants", path=".status.summary.tenants", type="integer", description="Tenants placed here"
+        ),
         Column(
             name="Free",
             path=".status.summary.freeTenantSlots",

@@ -71,7 +71,7 @@ StatusT = TypeVar("StatusT", bound=Status)
 
 
 def readable(empty: Callable[[], StatusT]) -> WrapValidator:
-    """A status that cannot be read (written by another version) counts as none: the next visit writes it anew."""
+    """A status that cannot be read (another version wrote it) counts as empty: the next visit writes it anew."""
 
     def read(value: Any, handler: Callable[[Any], StatusT]) -> StatusT:
         try:
@@ -106,12 +106,15 @@ class KubernetesObject(Struct):
     SELECTABLE: ClassVar[tuple[str, ...]] = ()
     """JSON paths of the fields that a field selector may name."""
     ROOT_RULES: ClassVar[tuple[Rule, ...]]
-    """Rules about metadata.name: they look at new objects only, so that a stored one can always get its status."""
+    """Rules about metadata.name: they look at new objects only, so that a stored one can always get its
+    status."""
 
     metadata: ObjectMeta
 
 
-def condition_column(name: str, condition: str, field: str, description: str, *, wide: bool = False) -> Column:
+def condition_column(
+    name: str, condition: str, field: str, description: str, *, wide: bool = False
+) -> Column:
     """A column that shows one field of a condition."""
     path = f'.status.conditions[?(@.type=="{condition}")].{field}'
     return Column(name=name, path=path, description=description, wide=wide)
@@ -120,7 +123,7 @@ def condition_column(name: str, condition: str, field: str, description: str, *,
 READY = condition_column("Ready", "Ready", "status", "Whether the object has all that it needs")
 AGE = Column(name="Age", path=".metadata.creationTimestamp", type="date", description="Time since creation")
 
-SHORT_NAME_RULE = Rule(
+NAME_RULE = Rule(
     f"oldSelf.hasValue() || self.metadata.name.matches('{OBJECT_NAME_PATTERN}')",
     "metadata.name must be 1 to 40 lower-case letters, digits and inner hyphens, such as tier-1: "
     "names of AWS resources are made from it",

@@ -13,7 +13,7 @@ from tenant_operator.api.objects import GROUP
 from tenant_operator.api.tenant import Tenant
 from tenant_operator.api.tier import Tier
 
-KINDS: tuple[type[Tier] | type[Cell] | type[InfraGroup] | type[Tenant], ...] = (Tier, Cell, InfraGroup, Tenant)
+KINDS: tuple[type[Tier | Cell | InfraGroup | Tenant], ...] = (Tier, Cell, InfraGroup, Tenant)
 """The four kinds, parents first."""
 _BY_NAME = {kind.KIND: kind for kind in KINDS}
 
@@ -25,8 +25,8 @@ class UnreadableObject(ValueError):
 def parse(body: Mapping[str, Any]) -> Tier | Cell | InfraGroup | Tenant:
     """The model of an object.
 
-    Fields that this version does not know are left out, and rules that the API server enforces are not repeated: what is
-    stored can be read, even if the rules were tightened since.
+    Fields that this version does not know are left out, and rules that the API server enforces are not repeated:
+    what is stored can be read, even if the rules were tightened since.
 
     Raises:
         UnreadableObject: it is of another kind, a required field is missing, or one has the wrong type.
@@ -45,5 +45,7 @@ def parse(body: Mapping[str, Any]) -> Tier | Cell | InfraGroup | Tenant:
 def _in_words(kind: str, body: Mapping[str, Any], error: ValidationError) -> str:
     metadata = body.get("metadata")
     name = metadata.get("name", "?") if isinstance(metadata, Mapping) else "?"
-    problems = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False))
+    problems = (
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)
+    )
     return f"{kind} {name} cannot be read: {'; '.join(problems)}"

@@ -20,7 +20,9 @@ class Endpoint(Struct):
             "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
             "an endpoint's name is lower-case letters, digits and inner hyphens, such as feature-store",
         ),
-        rules(Rule("!self.startsWith('aws-')", "endpoint names that begin with aws- are those of awsServices")),
+        rules(
+            Rule("!self.startsWith('aws-')", "endpoint names that begin with aws- are those of awsServices")
+        ),
     ]
     """Name of the endpoint in the tier, at most 40 characters."""
     service_name: Annotated[
@@ -36,7 +38,8 @@ class Endpoint(Struct):
     ports: Annotated[tuple[Port, ...], elements(10, least=1)] = (HTTPS_PORT,)
     """TCP ports that tasks may reach on the endpoint, 1–65535, at most 10."""
     private_dns: bool = True
-    """Whether the service's own DNS name leads to the endpoint; switched on once the endpoint is available."""
+    """Whether the service's own DNS name leads to the endpoint; switched on once the endpoint is
+    available."""
     policy: Document | None = None
     """Endpoint policy, at most 20,480 characters as JSON. Absent: AWS's, which allows everything."""
 
@@ -66,7 +69,7 @@ class PrivateLink(Struct):
         ],
         elements(50),
     ] = ("ecr.api", "ecr.dkr", "s3", "logs")
-    """Short names of AWS services, at most 50. The default is what a private VPC needs to start tasks at all; s3 is a gateway
-    endpoint."""
+    """Short names of AWS services, at most 50. The default is what a private VPC needs to start tasks at
+    all; s3 is a gateway endpoint."""
     endpoints: Annotated[tuple[Endpoint, ...], keyed("name", 30)] = ()
     """Interface endpoints for other services, at most 30."""

@@ -31,7 +31,7 @@ class Requirement(Struct):
     """With In and NotIn: the values, at most 50."""
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether some labels meet the condition. As in Kubernetes, a label that is not there is `NotIn` anything."""
+        """Whether some labels meet the condition; as in Kubernetes, a label that is not there is `NotIn` anything."""
         value = labels.get(self.key)
         if self.operator == "In":
             return value in self.values

@@ -14,7 +14,14 @@ from tenant_operator.api.objects import (
     condition_column,
     readable,
 )
-from tenant_operator.api.types import TENANT_ID_PATTERN, HeaderValue, ObjectName, PathPrefix, Reference, TenantId
+from tenant_operator.api.types import (
+    TENANT_ID_PATTERN,
+    HeaderValue,
+    ObjectName,
+    PathPrefix,
+    Reference,
+    TenantId,
+)
 from tenant_operator.api.workload import TenantWorkload
 
 
@@ -22,11 +29,11 @@ class TenantRouting(Struct):
     """How requests for this tenant are told."""
 
     path_prefix: PathPrefix | None = None
-    """With the tier's routing by Path: the tenant's path prefix, at most 126 characters, such as /acme (which never takes
-    /acmex). Absent: /<tenantId>."""
+    """With the tier's routing by Path: the tenant's path prefix, at most 126 characters, such as /acme
+    (which never takes /acmex). Absent: /<tenantId>."""
     header_value: HeaderValue | None = None
-    """With the tier's routing by Header: the header's value for this tenant, at most 128 characters. Absent: the tenant
-    id."""
+    """With the tier's routing by Header: the header's value for this tenant, at most 128 characters.
+    Absent: the tenant id."""
 
 
 class TenantPlacement(Struct):
@@ -35,7 +42,8 @@ class TenantPlacement(Struct):
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "!has(self.infraGroups) || size(self.infraGroups) == 0 || !has(self.spread)",
-            "write placement.infraGroups (pinned by name) or placement.spread (so many of the operator's choice), not both",
+            "write placement.infraGroups (pinned by name) or placement.spread (so many of the operator's choice), "
+            "not both",
         ),
     )
 
@@ -57,12 +65,14 @@ class TenantSpec(Struct):
 
     tier_ref: Annotated[
         Reference,
-        immutable("tierRef cannot change; to promote, create a second Tenant with the same tenantId in the other tier"),
+        immutable(
+            "tierRef cannot change; to promote, create a second Tenant with the same tenantId in the other tier"
+        ),
     ]
     """The tier that the tenant belongs to. Immutable."""
     tenant_id: TenantId | None = None
-    """Id of the tenant, unique in the tier: 1–32 lower-case letters, digits and inner hyphens. Absent: metadata.name.
-    Immutable."""
+    """Id of the tenant, unique in the tier: 1–32 lower-case letters, digits and inner hyphens. Absent:
+    metadata.name. Immutable."""
     clusters: Annotated[int, between(1, 5)] = 1
     """Dedicated ECS clusters in each infra group that serves the tenant, 1–5."""
     routing: TenantRouting | None = None
@@ -74,8 +84,8 @@ class TenantSpec(Struct):
     suspended: bool = False
     """true: the route answers 503, tasks go to zero, nothing is deleted."""
     deletion_policy: Literal["Delete", "Retain"] = "Delete"
-    """What happens in AWS when the Tenant is deleted. Delete: all of it goes. Retain: it stays, tagged as released and out of
-    DNS."""
+    """What happens in AWS when the Tenant is deleted. Delete: all of it goes. Retain: it stays, tagged as
+    released and out of DNS."""
     paused: bool = False
     """true: nothing of the tenant is changed in AWS."""
 
@@ -157,7 +167,11 @@ class Tenant(KubernetesObject):
     )
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Tier", path=".spec.tierRef.name", description="Tier"),
-        Column(name="Groups", path=".status.summary.infraGroups", description="Infra groups that serve it, of all"),
+        Column(
+            name="Groups",
+            path=".status.summary.infraGroups",
+            description="Infra groups that serve it, of all",
+        ),
         Column(name="Endpoint", path=".status.endpoint", description="URL under which the tenant is reached"),
         READY,
         condition_column("Reason", "Ready", "reason", "Why it is Ready or not"),

@@ -2,59 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
+from tenant_operator.api.allowed_tenants import AllowedTenants
 from tenant_operator.api.constraints import (
     Rule,
     Struct,
     between,
     elements,
-    entries,
     immutable,
     length,
     matching,
     one_of,
     rules,
 )
+from tenant_operator.api.iam import Iam
 from tenant_operator.api.objects import (
     AGE,
+    NAME_RULE,
     READY,
-    SHORT_NAME_RULE,
     Column,
     KubernetesObject,
     Status,
     readable,
 )
 from tenant_operator.api.private_link import PrivateLink
-from tenant_operator.api.selector import LabelSelector
 from tenant_operator.api.types import (
     DnsName,
-    Document,
     ExternalId,
     HostedZoneId,
     PathPrefix,
-    PolicyArn,
     Region,
     RoleArn,
-    SecretArnPrefix,
     TaggedWith,
 )
 from tenant_operator.api.workload import TierWorkload
 
 EndpointMode = Literal["Shared", "PerTenant"]
 RoutingBy = Literal["Path", "Header", "Host"]
-Override = Literal[
-    "cpu", "memory", "replicas", "healthCheck", "image", "environment", "secrets", "command", "routing", "placement"
-]
 
 DEFAULT_HEADER = "X-Tenant-Id"
 RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
 """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
-SECRETS_POLICY = "tenant-operator-secrets"
-"""The name of the execution role's inline policy that the operator writes."""
 
 
 class HostedZone(Struct):
@@ -87,11 +80,15 @@ class TierEndpoint(Struct):
             "!has(self.hostedZone.name) ? '' : 'endpoint.name ' + self.name + ' is not inside the hosted zone ' + "
             "self.hostedZone.name + '; write a name that ends in .' + self.hostedZone.name",
         ),
-        Rule("!has(self.externalId) || has(self.roleArn)", "endpoint.externalId goes with endpoint.roleArn; write both"),
+        Rule(
+            "!has(self.externalId) || has(self.roleArn)",
+            "endpoint.externalId goes with endpoint.roleArn; write both",
+        ),
     )
 
     name: Annotated[
-        DnsName, immutable("endpoint.name cannot change: clients hold it; create a second tier with the new name")
+        DnsName,
+        immutable("endpoint.name cannot change: clients hold it; create a second tier with the new name"),
     ]
     """DNS name, at most 220 characters, inside the hosted zone. Immutable."""
     hosted_zone: Annotated[
@@ -112,8 +109,8 @@ class TierEndpoint(Struct):
             )
         ),
     ] = "Shared"
-    """Shared: all tenants behind the tier's one name, each in every infra group. PerTenant: each tenant has a name of its own
-    and lives in some of the groups. May go from Shared to PerTenant, never back."""
+    """Shared: all tenants behind the tier's one name, each in every infra group. PerTenant: each tenant has
+    a name of its own and lives in some of the groups. May go from Shared to PerTenant, never back."""
 
 
 class Routing(Struct):
@@ -127,8 +124,8 @@ class Routing(Struct):
     )
 
     by: RoutingBy | None = None
-    """Path, Header, or Host (with endpoint.mode PerTenant only). Absent: Path with mode Shared, Host with PerTenant.
-    Immutable."""
+    """Path, Header, or Host (with endpoint.mode PerTenant only). Absent: Path with mode Shared, Host with
+    PerTenant. Immutable."""
     header: (
         Annotated[
             str,
@@ -138,114 +135,20 @@ class Routing(Struct):
                 "must be the name of an HTTP header, such as X-Tenant-Id, without wildcards",
             ),
             rules(
-                Rule("self.lowerAscii() != 'host'", "the Host header is not one to route by; write routing.by: Host")
+                Rule(
+                    "self.lowerAscii() != 'host'",
+                    "the Host header is not one to route by; write routing.by: Host",
+                )
             ),
         ]
         | None
     ) = None
     """With Header: the header's name, at most 40 characters. Absent: X-Tenant-Id."""
     strip_prefix: bool = False
-    """With Path: whether the tenant's prefix is taken away before the request reaches it (/acme/x arrives as /x)."""
+    """With Path: whether the tenant's prefix is taken away before the request reaches it (/acme/x arrives
+    as /x)."""
     reserved_paths: Annotated[tuple[PathPrefix, ...], elements(20)] = ()
     """With Path: path prefixes that no tenant may take, at most 20."""
-
-
-class Ceilings(Struct):
-    """The most that a tenant may ask for."""
-
-    clusters: Annotated[int, between(1, 5)] = 5
-    """Clusters per infra group, 1–5."""
-    replicas: Annotated[int, between(1, 1000)] = 50
-    """Tasks per cluster, 1–1000."""
-    cpu: Annotated[int, between(256, 16384)] = 16384
-    """CPU units of a task (1024 = 1 vCPU), 256–16384."""
-    memory: Annotated[int, between(512, 122880)] = 122880
-    """Memory of a task in MiB, 512–122880."""
-
-
-class AllowedTenants(Struct):
-    """What a tenant's author may ask for. A Tenant outside it gets Accepted=False."""
-
-    namespace_selector: LabelSelector | None = None
-    """Labels of the namespaces that tenants may come from; {} means all. Absent: only the operator's own namespace."""
-    tenant_id_prefixes: Annotated[
-        tuple[
-            Annotated[
-                str,
-                length(63),
-                matching(
-                    "^([a-z0-9-]|[{]namespace[}])+$",
-                    "a prefix is lower-case letters, digits and hyphens; {namespace} stands for the tenant's namespace",
-                ),
-            ],
-            ...,
-        ],
-        elements(50),
-    ] = ()
-    """Beginnings that tenant ids must have one of, at most 50; "{namespace}-" stands for the tenant's namespace. Empty: any."""
-    overrides: Annotated[tuple[Override, ...], elements(10)] = ("cpu", "memory", "replicas", "healthCheck")
-    """What a tenant may set of its own: cpu, memory, replicas, healthCheck, image, environment, secrets, command (with
-    entryPoint), routing, placement."""
-    image_prefixes: Annotated[
-        tuple[
-            Annotated[
-                str,
-                length(512),
-                matching(
-                    "^[A-Za-z0-9][A-Za-z0-9._/:-]*$",
-                    "must be the beginning of an image, such as 222222222222.dkr.ecr.us-east-1.amazonaws.com/team",
-                ),
-            ],
-            ...,
-        ],
-        elements(50),
-    ] = ()
-    """Registries and repositories that tenants' own images may come from, in whole segments, at most 50. Empty: any."""
-    secret_arn_prefixes: Annotated[tuple[SecretArnPrefix, ...], elements(50)] = ()
-    """Beginnings of the ARNs of secrets that tenants may name, at most 50; "{tenantId}" stands for the tenant's id. Empty: a
-    tenant has no secrets of its own."""
-    max: Ceilings = Ceilings()
-    """The most that a tenant may ask for."""
-
-
-PolicyArns = Annotated[tuple[PolicyArn, ...], elements(20)]
-InlinePolicies = Annotated[
-    Mapping[str, Document],
-    entries(10),
-    rules(
-        Rule(
-            "self.all(name, name.matches('^[A-Za-z0-9+=,.@_-]{1,128}$'))",
-            "the name of an inline policy is 1 to 128 letters, digits and + = , . @ _ -",
-        ),
-        Rule(
-            f"self.all(name, name != '{SECRETS_POLICY}')",
-            f"{SECRETS_POLICY} is the operator's own inline policy; choose another name",
-        ),
-    ),
-]
-
-
-class ExecutionRole(Struct):
-    """What the execution role (image pulls, logs, secrets) may do beyond what ECS needs."""
-
-    managed_policy_arns: PolicyArns = ()
-    """ARNs of managed policies, at most 20; ${AccountId}, ${Region} and ${Partition} are filled in per cell."""
-    inline_policies: InlinePolicies = {}
-    """Name → policy document, at most 10; ${AccountId}, ${Region} and ${Partition} are filled in per cell."""
-
-
-class Iam(Struct):
-    """One task role and one execution role per tier and account; tenants inherit them."""
-
-    managed_policy_arns: PolicyArns = ()
-    """ARNs of the task role's managed policies, at most 20; ${AccountId}, ${Region} and ${Partition} are filled in per
-    cell."""
-    inline_policies: InlinePolicies = {}
-    """Name → policy document of the task role, at most 10; ${AccountId}, ${Region} and ${Partition} are filled in per cell."""
-    execution: ExecutionRole = ExecutionRole()
-    """What the execution role may do beyond what ECS needs."""
-    permissions_boundary_arn: PolicyArn | None = None
-    """ARN of the policy that bounds both roles; ${AccountId} and ${Partition} are filled in per cell."""
 
 
 class Observability(Struct):
@@ -254,7 +157,8 @@ class Observability(Struct):
     retain_logs: bool = False
     """Whether the log group outlives the tier."""
     log_retention_days: Annotated[int, one_of(*RETENTION_DAYS)] = 30
-    """Days that logs are kept; one of CloudWatch's numbers (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, …)."""
+    """Days that logs are kept; one of CloudWatch's numbers (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+    …)."""
 
 
 class TierPlacement(Struct):
@@ -268,16 +172,15 @@ class Limits(Struct):
     """How far infra groups and cells are filled."""
 
     tenants_per_infra_group: Annotated[int, between(1, 100)] = 50
-    """Tenants in one infra group, 1–100 (each needs a listener rule and a target group, of which AWS allows 100)."""
+    """Tenants in one infra group, 1–100 (each needs a listener rule and a target group, of which AWS allows
+    100)."""
     infra_groups_per_cell: Annotated[int, between(1, 50)] = 4
     """Infra groups in one cell, 1–50."""
     target_group_headroom: Annotated[int, between(0, 95)] = 5
     """Target groups of a load balancer that stay free for changes, 0–95."""
 
 
-_BY = (
-    "(has({0}.routing.by) ? {0}.routing.by : has({0}.endpoint.mode) && {0}.endpoint.mode == 'PerTenant' ? 'Host' : 'Path')"
-)
+_BY = "(has({0}.routing.by) ? {0}.routing.by : {0}.endpoint.mode == 'PerTenant' ? 'Host' : 'Path')"
 _BY_NOW, _BY_BEFORE = _BY.format("self"), _BY.format("oldSelf")
 
 
@@ -293,8 +196,9 @@ class TierSpec(Struct):
         Rule(
             f"{_BY_NOW} == {_BY_BEFORE}",
             "routing.by cannot change: clients send requests that way",
-            f"'routing.by cannot change: clients send requests by ' + {_BY_BEFORE} + '; write routing.by: ' + {_BY_BEFORE} + "
-            "', or create a second tier (absent, it means Path with endpoint.mode Shared and Host with PerTenant)'",
+            f"'routing.by cannot change: clients send requests by ' + {_BY_BEFORE} + '; write routing.by: ' + "
+            f"{_BY_BEFORE} + ', or create a second tier (absent, it means Path with endpoint.mode Shared and Host "
+            "with PerTenant)'",
         ),
         Rule(
             f"!self.routing.stripPrefix || {_BY_NOW} == 'Path'",
@@ -326,7 +230,7 @@ class TierSpec(Struct):
     """How tenants are placed in infra groups."""
     limits: Limits = Limits()
     """How far infra groups and cells are filled."""
-    tags: TaggedWith = {}
+    tags: TaggedWith = Field(default={})
     """Tags on every AWS resource of the tier, for cost allocation; at most 30."""
     paused: bool = False
     """true: nothing of the tier, its cells, infra groups and tenants is changed in AWS."""
@@ -373,7 +277,7 @@ class Tier(KubernetesObject):
     KIND: ClassVar[str] = "Tier"
     PLURAL: ClassVar[str] = "tiers"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("tier",)
-    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (SHORT_NAME_RULE,)
+    ROOT_RULES: ClassVar[tuple[Rule, ...]] = (NAME_RULE,)
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column(name="Endpoint", path=".spec.endpoint.name", description="Stable DNS name"),
         Column(name="Mode", path=".spec.endpoint.mode", description="Shared or PerTenant"),
@@ -400,7 +304,7 @@ class Tier(KubernetesObject):
 
     @property
     def routing_by(self) -> RoutingBy:
-        """How requests are told apart: as the spec says, else Path in Shared mode and Host in PerTenant mode."""
+        """How requests are told apart: as the spec says, else by Path in Shared mode and by Host in PerTenant mode."""
         return self.spec.routing.by or ("Host" if self.mode == "PerTenant" else "Path")
 
     @property

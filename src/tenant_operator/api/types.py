@@ -1,15 +1,24 @@
-"""The words that the four kinds share: names, ARNs, addresses, JSON documents. Each says what is wrong in a sentence."""
+"""The words that the four kinds share: names, ARNs, addresses, JSON documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from tenant_operator.api.constraints import Constraint, Rule, Struct, between, entries, length, matching, rules
+from tenant_operator.api.constraints import (
+    Constraint,
+    Rule,
+    Struct,
+    between,
+    entries,
+    length,
+    matching,
+    rules,
+)
 
 PARTITION = "aws[a-z-]*"
 
-# --- Kubernetes ----------------------------------------------------------------------------------------------------------
+# --- Kubernetes ----------------------------------------------------------------------------------------------
 
 OBJECT_NAME_PATTERN = "^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 TENANT_ID_PATTERN = "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
@@ -18,7 +27,8 @@ ObjectName = Annotated[
     str,
     length(40),
     matching(
-        OBJECT_NAME_PATTERN, "must be a name of 1 to 40 lower-case letters, digits and inner hyphens, such as tier-1"
+        OBJECT_NAME_PATTERN,
+        "must be a name of 1 to 40 lower-case letters, digits and inner hyphens, such as tier-1",
     ),
 ]
 """The name of a Tier, Cell or InfraGroup."""
@@ -39,7 +49,7 @@ class Reference(Struct):
     """Its name."""
 
 
-# --- AWS -----------------------------------------------------------------------------------------------------------------
+# --- AWS -----------------------------------------------------------------------------------------------------
 
 Region = Annotated[
     str,
@@ -64,14 +74,15 @@ ExternalId = Annotated[
     length(1224, least=2),
     matching("^[A-Za-z0-9+=,.@:/_-]+$", "an external id holds letters, digits and + = , . @ : / _ - only"),
 ]
-POLICY_ARN = (
-    rf"arn:({PARTITION}|\$\{{Partition\}}):iam::(aws|[0-9]{{12}}|\$\{{AccountId\}}):policy/[A-Za-z0-9+=,.@_/${{}}-]+"
+POLICY_ARN_PATTERN = (
+    rf"^arn:({PARTITION}|\$\{{Partition\}}):iam::(aws|[0-9]{{12}}|\$\{{AccountId\}}):policy/"
+    r"[A-Za-z0-9+=,.@_/${}-]+$"
 )
 PolicyArn = Annotated[
     str,
     length(2048),
     matching(
-        f"^{POLICY_ARN}$",
+        POLICY_ARN_PATTERN,
         "must be the ARN of an IAM policy, such as arn:${Partition}:iam::${AccountId}:policy/app "
         "(${AccountId}, ${Region} and ${Partition} are filled in per cell)",
     ),
@@ -95,9 +106,9 @@ SecretArn = Annotated[
     length(2048),
     matching(
         SECRET_ARN_PATTERN,
-        "must be the ARN of a Secrets Manager secret (arn:aws:secretsmanager:us-east-1:222222222222:secret:name-AbCdEf, "
-        "with :json-key:: behind it for one key) or of an SSM parameter "
-        "(arn:aws:ssm:us-east-1:222222222222:parameter/name), without wildcards",
+        "must be the ARN of a Secrets Manager secret "
+        "(arn:aws:secretsmanager:us-east-1:222222222222:secret:name-AbCdEf, with :json-key:: behind it for one key) "
+        "or of an SSM parameter (arn:aws:ssm:us-east-1:222222222222:parameter/name), without wildcards",
     ),
 ]
 SecretArnPrefix = Annotated[
@@ -113,7 +124,9 @@ SecretArnPrefix = Annotated[
 
 
 def _resource_id(prefix: str, what: str) -> Constraint:
-    return matching(f"^{prefix}-[0-9a-f]{{8,17}}$", f"must be the id of {what}, such as {prefix}-0123456789abcdef0")
+    return matching(
+        f"^{prefix}-[0-9a-f]{{8,17}}$", f"must be the id of {what}, such as {prefix}-0123456789abcdef0"
+    )
 
 
 VpcId = Annotated[str, length(30), _resource_id("vpc", "a VPC")]
@@ -123,7 +136,8 @@ HostedZoneId = Annotated[
     str,
     length(32),
     matching(
-        "^Z[A-Z0-9]+$", "must be a hosted zone's id, such as Z0123456789ABCDEFGHIJ, without /hostedzone/ before it"
+        "^Z[A-Z0-9]+$",
+        "must be a hosted zone's id, such as Z0123456789ABCDEFGHIJ, without /hostedzone/ before it",
     ),
 ]
 Zone = Annotated[
@@ -150,7 +164,7 @@ TaggedWith = Annotated[
     ),
 ]
 
-# --- Networking ----------------------------------------------------------------------------------------------------------
+# --- Networking ----------------------------------------------------------------------------------------------
 
 DNS_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DnsName = Annotated[
@@ -172,7 +186,7 @@ Ipv4Cidr = Annotated[
         ),
         Rule(
             "!isCIDR(self) || cidr(self) == cidr(self).masked()",
-            "the address has bits set behind the prefix length; write the first address of the block, such as 10.20.0.0/16",
+            "the address has bits set behind the prefix length; write the block's first address, such as 10.20.0.0/16",
         ),
     ),
 ]
@@ -194,10 +208,10 @@ HeaderValue = Annotated[
     ),
 ]
 
-# --- JSON ----------------------------------------------------------------------------------------------------------------
+# --- JSON ----------------------------------------------------------------------------------------------------
 
 Document = Annotated[
     Mapping[str, Any],
     Constraint({"minProperties": 1, "x-kubernetes-map-type": "atomic"}),
 ]
-"""A JSON document (an IAM or endpoint policy). Its size is not seen by CEL, so it becomes a condition when AWS refuses it."""
+"""A JSON document (an IAM or endpoint policy). CEL does not see its size: a condition tells when AWS refuses it."""

@@ -1,4 +1,4 @@
-"""What a tenant's tasks run: the tier's defaults (`TierWorkload`), and what a tenant sets of its own (`TenantWorkload`).
+"""What a tenant's tasks run: the tier's defaults (`TierWorkload`), and what a tenant sets itself (`TenantWorkload`).
 
 Sources: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size and
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfiguration.html
@@ -7,8 +7,11 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeploymentConfigur
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from tenant_operator.api.constraints import (
     Rule,
@@ -38,12 +41,12 @@ FARGATE_SIZES: Mapping[int, tuple[int, ...]] = MappingProxyType(
 
 
 def fargate_memory_options(cpu: int) -> tuple[int, ...]:
-    """The amounts of memory (MiB) that Fargate runs with `cpu` CPU units; none for a size that it does not know."""
+    """The amounts of memory (MiB) that Fargate runs with `cpu` CPU units; none for a size it does not know."""
     return FARGATE_SIZES.get(cpu, ())
 
 
 def _memory_in_words(options: tuple[int, ...]) -> str:
-    steps = {second - first for first, second in zip(options, options[1:], strict=False)}
+    steps = {second - first for first, second in pairwise(options)}
     if len(steps) == 1:
         return f"{options[0]} to {options[-1]} in steps of {steps.pop()}"
     return f"{', '.join(map(str, options[:-1]))} or {options[-1]}"
@@ -82,7 +85,8 @@ _NAME = Rule(
 _RESERVED = Rule(
     "self.all(name, !(name in ['TENANT_ID', 'TIER_ID', 'REGION']) && !name.startsWith('AWS_') && "
     "!name.startsWith('ECS_'))",
-    "TENANT_ID, TIER_ID and REGION are set by the operator, AWS_* and ECS_* by AWS; choose another name for the variable",
+    "TENANT_ID, TIER_ID and REGION are set by the operator, AWS_* and ECS_* by AWS; "
+    "choose another name for the variable",
 )
 
 Image = Annotated[
@@ -113,7 +117,10 @@ Architecture = Literal["X86_64", "ARM64"]
 HealthPath = Annotated[
     str,
     length(1024),
-    matching("^/[^ *]*$", "the path of a health check begins with a slash and has no blanks or wildcards, such as /healthz"),
+    matching(
+        "^/[^ *]*$",
+        "the path of a health check begins with a slash and has no blanks or wildcards, such as /healthz",
+    ),
 ]
 CheckInterval = Annotated[int, between(5, 300)]
 CheckTimeout = Annotated[int, between(2, 120)]
@@ -156,8 +163,8 @@ class Deployment(Struct):
     minimum_healthy_percent: MinimumHealthyPercent = 100
     """Percentage of replicas that stays up meanwhile (rounded up), 0–100."""
     maximum_percent: MaximumPercent = 200
-    """Percentage of replicas that may be there at once (rounded down), 100–200. Not 100 when the minimum is 100; 200 when
-    replicas is 1 and the minimum is 100."""
+    """Percentage of replicas that may be there at once (rounded down), 100–200. Not 100 when the minimum is
+    100; 200 when replicas is 1 and the minimum is 100."""
 
 
 class TierWorkload(Struct):
@@ -193,10 +200,10 @@ class TierWorkload(Struct):
     """How tasks are replaced."""
     restart_nonce: RestartNonce = ""
     """Change it to restart all tasks, for instance after secrets were rotated; at most 128 characters."""
-    environment: Environment = {}
-    """Environment variables, at most 100 of 8,192 characters. TENANT_ID, TIER_ID and REGION are always set; these, AWS_* and
-    ECS_* are refused."""
-    secrets: Secrets = {}
+    environment: Environment = Field(default={})
+    """Environment variables, at most 100 of 8,192 characters. TENANT_ID, TIER_ID and REGION are always set;
+    these, AWS_* and ECS_* are refused."""
+    secrets: Secrets = Field(default={})
     """Environment variable → ARN of a Secrets Manager secret or SSM parameter, at most 50."""
 
 
@@ -234,21 +241,22 @@ class TenantDeployment(Struct):
     minimum_healthy_percent: MinimumHealthyPercent | None = None
     """Percentage of replicas that stays up meanwhile (rounded up), 0–100."""
     maximum_percent: MaximumPercent | None = None
-    """Percentage of replicas that may be there at once (rounded down), 100–200. Not 100 when the minimum is 100; 200 when
-    replicas is 1 and the minimum is 100."""
+    """Percentage of replicas that may be there at once (rounded down), 100–200. Not 100 when the minimum is
+    100; 200 when replicas is 1 and the minimum is 100."""
 
 
 _UNSET_AND_SET = tuple(
     Rule(
         f"!has(self.{field}) || !has(self.{field}Unset) || self.{field}Unset.all(name, !(name in self.{field}))",
-        f"a variable is in both {field} and {field}Unset; setting it replaces the tier's, so leave it out of {field}Unset",
+        f"a variable is in both {field} and {field}Unset; setting it replaces the tier's, "
+        f"so leave it out of {field}Unset",
     )
     for field in ("environment", "secrets")
 )
 
 
 class TenantWorkload(Struct):
-    """What the tenant sets of its own: scalars replace the tier's, maps are merged by key. Absent: as the tier says."""
+    """What the tenant sets itself: scalars replace the tier's, maps are merged by key. Absent: as the tier says."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (*FARGATE_PAIRS, VARIABLE_IN_BOTH, *_UNSET_AND_SET)
 
@@ -279,14 +287,15 @@ class TenantWorkload(Struct):
     deployment: TenantDeployment | None = None
     """How tasks are replaced."""
     restart_nonce: RestartNonce | None = None
-    """Change it to restart the tenant's tasks, for instance after secrets were rotated; at most 128 characters."""
+    """Change it to restart the tenant's tasks, for instance after secrets were rotated; at most 128
+    characters."""
     environment: Environment | None = None
-    """Environment variables on top of the tier's, at most 100 of 8,192 characters. TENANT_ID, TIER_ID, REGION, AWS_* and
-    ECS_* are refused."""
+    """Environment variables on top of the tier's, at most 100 of 8,192 characters. TENANT_ID, TIER_ID,
+    REGION, AWS_* and ECS_* are refused."""
     environment_unset: VariableNames | None = None
     """Names of the tier's environment variables that this tenant does without, at most 100."""
     secrets: Secrets | None = None
-    """Environment variable → ARN of a secret or parameter, on top of the tier's, at most 50; the ARNs must begin with one of
-    the tier's allowedTenants.secretArnPrefixes."""
+    """Environment variable → ARN of a secret or parameter, on top of the tier's, at most 50; the ARNs must
+    begin with one of the tier's allowedTenants.secretArnPrefixes."""
     secrets_unset: VariableNames | None = None
     """Names of the tier's secrets that this tenant does without, at most 100."""
