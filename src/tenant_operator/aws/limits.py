@@ -80,12 +80,6 @@ SERVICE_READERS = 8
 ENDPOINT_SERVICE_TTL_SECONDS = 600.0
 """Zones and acceptance of an endpoint service rarely change; a provider that adds a zone is seen within ten minutes."""
 
-ZONES_TTL_SECONDS = 86400.0
-"""The names of an account's Availability Zones never change; new ones appear every few years."""
-
-QUOTAS_TTL_SECONDS = 3600.0
-"""Service Quotas is throttled hard, and quotas are raised by hand (https://docs.aws.amazon.com/servicequotas/)."""
-
 MAX_ADVICE = 400
 """Characters of `AwsError.advice`: several of them fit one condition's message."""
 
