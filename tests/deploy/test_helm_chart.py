@@ -209,3 +209,13 @@ def test_the_api_server_takes_the_manifests_of_the_argo_cd_sample(control_plane:
         "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", str(folder)
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_states_that_argo_cd_is_tested_with_have_only_fields_that_the_api_has(
+    control_plane: ControlPlane,
+) -> None:
+    control_plane.run_kubectl("create", "namespace", "customers")
+    folder = ROOT / "deploy" / "argocd" / "resource_customizations"
+    paths = [f"--filename={path}" for path in sorted(folder.rglob("testdata/*.yaml"))]
+    done = control_plane.run_kubectl("create", "--dry-run=server", "--validate=strict", *paths)
+    assert done.returncode == 0, done.stderr
