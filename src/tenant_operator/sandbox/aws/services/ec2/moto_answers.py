@@ -1,0 +1,86 @@
+"""What moto's own EC2 answers lack: pages, all-or-nothing rule changes, true counts of free addresses.
+
+Moto's classes are shared by the whole process, so they are changed once and for all simulations of it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.subnets import Subnet
+from moto.ec2.responses import EC2Response
+
+from tenant_operator.sandbox.aws.interfaces import RESERVED_ADDRESSES
+from tenant_operator.sandbox.aws.services.ec2.describing import page
+from tenant_operator.sandbox.aws.simulation import Simulation
+
+_PAGED = {
+    "describe_vpcs": ("Vpcs", "VpcIds"),
+    "describe_subnets": ("Subnets", "SubnetIds"),
+    "describe_security_groups": ("SecurityGroups", "GroupIds"),
+    "describe_security_group_rules": ("SecurityGroupRules", "SecurityGroupRuleIds"),
+    "describe_route_tables": ("RouteTables", "RouteTableIds"),
+    "describe_internet_gateways": ("InternetGateways", "InternetGatewayIds"),
+}
+_RULE_CHANGES = (
+    "authorize_security_group_ingress",
+    "authorize_security_group_egress",
+    "revoke_security_group_ingress",
+    "revoke_security_group_egress",
+)
+_MARK = "_tenant_operator_sandbox"  # on functions that are changed already
+
+
+def install(sim: Simulation) -> None:
+    """Change moto's answers."""
+    for name, (key, ids_member) in _PAGED.items():
+        _replace(name, functools.partial(_paged, key=key, ids_member=ids_member))
+    for name in _RULE_CHANGES:
+        _replace(name, _atomic)
+    Subnet.available_ip_address_count = property(functools.partial(_free_addresses, sim))
+
+
+def _replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    original = getattr(EC2Response, name)
+    if not hasattr(original, _MARK):
+        changed = functools.wraps(original)(change(original))
+        setattr(changed, _MARK, True)
+        setattr(EC2Response, name, changed)
+
+
+def _paged(original: Callable[..., Any], *, key: str, ids_member: str) -> Callable[..., Any]:
+    def describe(self: Any) -> ActionResult:
+        found = original(self).result[key]
+        parameters = {member: self._get_param(member) for member in ("MaxResults", "NextToken", ids_member)}
+        shown, token = page(found, parameters, ids_member)
+        return ActionResult({key: list(shown), "NextToken": token} if token else {key: list(shown)})
+
+    return describe
+
+
+def _atomic(original: Callable[..., Any]) -> Callable[..., Any]:
+    """All of the call's rules are changed, or none."""
+
+    def change(self: Any) -> Any:
+        backend = ec2_backends[self.current_account][self.region]
+        group = backend.get_security_group_from_id(self._get_param("GroupId") or "")
+        if group is None:
+            return original(self)
+        before = list(group.ingress_rules), list(group.egress_rules)
+        try:
+            return original(self)
+        except Exception:
+            group.ingress_rules, group.egress_rules = before
+            raise
+
+    return change
+
+
+def _free_addresses(sim: Simulation, subnet: Any) -> int:
+    own = sum(eni.subnet_id == subnet.id for eni in subnet.ec2_backend.enis.values())
+    reserved = RESERVED_ADDRESSES + 1
+    return int(subnet.cidr.num_addresses) - reserved - own - len(sim.interfaces.in_subnet(subnet.id))
