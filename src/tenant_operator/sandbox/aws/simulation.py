@@ -6,6 +6,7 @@ state as if there were one thread.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import logging
@@ -36,7 +37,44 @@ Control = Callable[
 StateT = TypeVar("StateT")
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
+PartT = TypeVar("PartT")
+
 OPERATOR_ACCOUNT = "111111111111"
+
+
+class Behaviours:
+    """What a module makes of one service: functions of `(sim, call)`, collected by decorators and installed at once."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._installers: list[Callable[[Simulation], None]] = []
+
+    def answers(self, *actions: str) -> Callable[[HandlerT], HandlerT]:
+        """This function answers these actions instead of moto."""
+
+        def register(function: HandlerT) -> HandlerT:
+            self._installers.append(lambda sim: _bind(sim, sim.handles(self._service, *actions), function))
+            return function
+
+        return register
+
+    def controls(self, method: str, path: str) -> Callable[[HandlerT], HandlerT]:
+        """This function of `(sim, body)` answers a control route."""
+
+        def register(function: HandlerT) -> HandlerT:
+            self._installers.append(lambda sim: _bind(sim, sim.controls(method, path), function))
+            return function
+
+        return register
+
+    def install(self, sim: Simulation) -> None:
+        """Add everything to a simulation."""
+        for add_to in self._installers:
+            add_to(sim)
+
+
+def _bind(sim: Simulation, register: Callable[[Any], Any], function: Callable[..., Any]) -> None:
+    register(functools.partial(function, sim))
 
 
 class Simulation:
@@ -66,6 +104,7 @@ class Simulation:
             tuple[str, str, str], float
         ] = {}  # (account, Region, quota code): what was granted
         self.control_routes: dict[tuple[str, str], Control] = {}
+        self._parts: dict[Callable[[Simulation], Any], Any] = {}
         self._states: dict[tuple[type[Any], str, str], Any] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -123,6 +162,13 @@ class Simulation:
         found = self._states.get(key)
         if found is None:
             found = self._states[key] = kind()
+        return found
+
+    def part(self, kind: Callable[[Simulation], PartT]) -> PartT:
+        """The one `kind(self)` of the simulation, made at first use: an engine that several modules share."""
+        found = self._parts.get(kind)
+        if found is None:
+            found = self._parts[kind] = kind(self)
         return found
 
     def states(self, kind: type[StateT]) -> Iterator[tuple[str, str, StateT]]:

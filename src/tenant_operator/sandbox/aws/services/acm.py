@@ -5,9 +5,8 @@ https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html. Plain moto
 
 from __future__ import annotations
 
-from moto.acm.models import acm_backends
-
 from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.moto_objects import certificates
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 
@@ -16,6 +15,6 @@ def install(sim: Simulation) -> None:
 
     @sim.observes("acm", "RequestCertificate")
     def issue(call: Call) -> None:
-        for certificate in acm_backends[call.account][call.region]._certificates.values():
+        for certificate in certificates(call.account, call.region).values():
             if certificate.status == "PENDING_VALIDATION":
                 certificate.status = "ISSUED"

@@ -13,7 +13,6 @@ from tenant_operator.sandbox.aws.services.ecs import (
     task_definitions,
     tasks,
 )
-from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 __all__ = ["install"]
@@ -22,8 +21,5 @@ __all__ = ["install"]
 def install(sim: Simulation) -> None:
     """Answer all calls of the service."""
     sim.own_services.add("ecs")
-    scheduler = Scheduler(sim)
-    for module in (clusters, task_definitions, tags, account_settings):
-        module.install(sim)
-    services.install(sim, scheduler)
-    tasks.install(sim, scheduler)
+    for module in (clusters, task_definitions, services, tasks, tags, account_settings):
+        module.behaviours.install(sim)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.ecs.state import EcsState, invalid
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 _DEFAULTS = {
     "serviceLongArnFormat": "enabled",
@@ -25,30 +25,29 @@ _DEFAULTS = {
     "defaultLogDriverMode": "non-blocking",
 }
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about account settings."""
 
-    def stored(call: Call) -> dict[str, str]:
-        return sim.state(EcsState, call.account, call.region).account_settings
+def _stored(sim: Simulation, call: Call) -> dict[str, str]:
+    return sim.state(EcsState, call.account, call.region).account_settings
 
-    @sim.handles("ecs", "PutAccountSetting", "PutAccountSettingDefault")
-    def put(call: Call) -> Mapping[str, Any]:
-        name = call.parameters["name"]
-        if name not in _DEFAULTS:
-            raise invalid(f"Invalid setting name: {name}")
-        stored(call)[name] = call.parameters["value"]
-        return {"setting": _shown(call, name, call.parameters["value"])}
 
-    @sim.handles("ecs", "ListAccountSettings")
-    def list_settings(call: Call) -> Mapping[str, Any]:
-        effective = {**(_DEFAULTS if call.parameters.get("effectiveSettings") else {}), **stored(call)}
-        wanted = call.parameters.get("name")
-        return {
-            "settings": [
-                _shown(call, name, value) for name, value in effective.items() if wanted in (None, name)
-            ]
-        }
+@behaviours.answers("PutAccountSetting", "PutAccountSettingDefault")
+def _put_account_setting(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    name = call.parameters["name"]
+    if name not in _DEFAULTS:
+        raise invalid(f"Invalid setting name: {name}")
+    _stored(sim, call)[name] = call.parameters["value"]
+    return {"setting": _shown(call, name, call.parameters["value"])}
+
+
+@behaviours.answers("ListAccountSettings")
+def _list_account_settings(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    effective = {**(_DEFAULTS if call.parameters.get("effectiveSettings") else {}), **_stored(sim, call)}
+    wanted = call.parameters.get("name")
+    return {
+        "settings": [_shown(call, name, value) for name, value in effective.items() if wanted in (None, name)]
+    }
 
 
 def _shown(call: Call, name: str, value: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.failures import AwsFailure
+from tenant_operator.sandbox.aws.roles import ECS_SERVICE_ROLE, make_service_linked_role
 from tenant_operator.sandbox.aws.services.ecs import tags
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.state import (
@@ -22,8 +23,7 @@ from tenant_operator.sandbox.aws.services.ecs.state import (
     cluster_name,
     invalid,
 )
-from tenant_operator.sandbox.aws.roles import ECS_SERVICE_ROLE, make_service_linked_role
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_DESCRIBED = 100
 _CLUSTERS = ("L-21C621EB", 10_000)
@@ -38,62 +38,66 @@ _KEPT = (
 )
 _INCLUDED = {"CONFIGURATIONS": "configuration", "SETTINGS": "settings"}
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about clusters."""
 
-    def state(call: Call) -> EcsState:
-        return sim.state(EcsState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> EcsState:
+    return sim.state(EcsState, call.account, call.region)
 
-    @sim.handles("ecs", "CreateCluster")
-    def create(call: Call) -> Mapping[str, Any]:
-        """Returns an existing ACTIVE cluster as it is: there is no AlreadyExists."""
-        cluster = _create(sim, state(call), call)
-        return {"cluster": _describe(state(call), cluster, {"TAGS", "SETTINGS", "CONFIGURATIONS"})}
 
-    @sim.handles("ecs", "DescribeClusters")
-    def describe(call: Call) -> Mapping[str, Any]:
-        wanted = call.parameters.get("clusters") or ["default"]
-        if len(wanted) > MAX_DESCRIBED:
-            raise invalid(f"Clusters cannot have more than {MAX_DESCRIBED} elements.")
-        included = set(call.parameters.get("include", []))
-        found = [(name, state(call).clusters.get(cluster_name(name))) for name in wanted]
-        return {
-            "clusters": [
-                _describe(state(call), cluster, included) for _, cluster in found if cluster is not None
-            ],
-            "failures": [
-                {"arn": _arn(call, cluster_name(name)), "reason": "MISSING"}
-                for name, cluster in found
-                if cluster is None
-            ],
-        }
+@behaviours.answers("CreateCluster")
+def _create_cluster(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Returns an existing ACTIVE cluster as it is: there is no AlreadyExists."""
+    cluster = _create(sim, _state(sim, call), call)
+    return {"cluster": _describe(_state(sim, call), cluster, {"TAGS", "SETTINGS", "CONFIGURATIONS"})}
 
-    @sim.handles("ecs", "ListClusters")
-    def list_clusters(call: Call) -> Mapping[str, Any]:
-        arns = [cluster.arn for cluster in state(call).clusters.values() if cluster.status == "ACTIVE"]
-        shown, token = page(arns, call.parameters)
-        return {"clusterArns": shown, "nextToken": token}
 
-    @sim.handles("ecs", "UpdateCluster", "UpdateClusterSettings", "PutClusterCapacityProviders")
-    def update(call: Call) -> Mapping[str, Any]:
-        cluster = state(call).cluster(call.parameters["cluster"])
-        _check_providers(call.parameters)
-        cluster.settings.update({name: value for name, value in call.parameters.items() if name in _KEPT})
-        return {"cluster": _describe(state(call), cluster, {"TAGS", "SETTINGS", "CONFIGURATIONS"})}
+@behaviours.answers("DescribeClusters")
+def _describe_clusters(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    wanted = call.parameters.get("clusters") or ["default"]
+    if len(wanted) > MAX_DESCRIBED:
+        raise invalid(f"Clusters cannot have more than {MAX_DESCRIBED} elements.")
+    included = set(call.parameters.get("include", []))
+    found = [(name, _state(sim, call).clusters.get(cluster_name(name))) for name in wanted]
+    return {
+        "clusters": [
+            _describe(_state(sim, call), cluster, included) for _, cluster in found if cluster is not None
+        ],
+        "failures": [
+            {"arn": _arn(call, cluster_name(name)), "reason": "MISSING"}
+            for name, cluster in found
+            if cluster is None
+        ],
+    }
 
-    @sim.handles("ecs", "DeleteCluster")
-    def delete(call: Call) -> Mapping[str, Any]:
-        """Refused while services are ACTIVE or tasks run; INACTIVE afterwards, still described by name."""
-        cluster = state(call).cluster(call.parameters["cluster"])
-        if any(service.status == "ACTIVE" for service in cluster.services.values()):
-            message = "The Cluster cannot be deleted while Services are active."
-            raise AwsFailure("ClusterContainsServicesException", message)
-        if cluster.tasks():
-            message = "The Cluster cannot be deleted while Tasks are active."
-            raise AwsFailure("ClusterContainsTasksException", message)
-        cluster.status = "INACTIVE"
-        return {"cluster": _describe(state(call), cluster, set())}
+
+@behaviours.answers("ListClusters")
+def _list_clusters(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    arns = [cluster.arn for cluster in _state(sim, call).clusters.values() if cluster.status == "ACTIVE"]
+    shown, token = page(arns, call.parameters)
+    return {"clusterArns": shown, "nextToken": token}
+
+
+@behaviours.answers("UpdateCluster", "UpdateClusterSettings", "PutClusterCapacityProviders")
+def _update_cluster(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    cluster = _state(sim, call).cluster(call.parameters["cluster"])
+    _check_providers(call.parameters)
+    cluster.settings.update({name: value for name, value in call.parameters.items() if name in _KEPT})
+    return {"cluster": _describe(_state(sim, call), cluster, {"TAGS", "SETTINGS", "CONFIGURATIONS"})}
+
+
+@behaviours.answers("DeleteCluster")
+def _delete_cluster(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Refused while services are ACTIVE or tasks run; INACTIVE afterwards, still described by name."""
+    cluster = _state(sim, call).cluster(call.parameters["cluster"])
+    if any(service.status == "ACTIVE" for service in cluster.services.values()):
+        message = "The Cluster cannot be deleted while Services are active."
+        raise AwsFailure("ClusterContainsServicesException", message)
+    if cluster.tasks():
+        message = "The Cluster cannot be deleted while Tasks are active."
+        raise AwsFailure("ClusterContainsTasksException", message)
+    cluster.status = "INACTIVE"
+    return {"cluster": _describe(_state(sim, call), cluster, set())}
 
 
 def _create(sim: Simulation, state: EcsState, call: Call) -> Cluster:

@@ -11,8 +11,8 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
-from moto.ssm.models import ssm_backends
 
+from tenant_operator.sandbox.aws.moto_objects import parameters
 from tenant_operator.sandbox.aws.roles import assumable_by
 from tenant_operator.sandbox.aws.services.ecs.state import Service, TaskDefinition
 from tenant_operator.sandbox.aws.simulation import Simulation
@@ -82,10 +82,10 @@ def _secret_failure(service: Service, container: dict[str, Any]) -> str | None:
 def _secret_exists(service: Service, arn: str) -> bool:
     parts = arn.split(":")
     if len(parts) < 6:  # a plain name is one of the Systems Manager parameter store
-        return arn in ssm_backends[service.account][service.region]._parameters
+        return arn in parameters(service.account, service.region)
     region, account = parts[3], parts[4]
     if parts[2] == "ssm":
-        return parts[5].removeprefix("parameter") in ssm_backends[account][region]._parameters
+        return parts[5].removeprefix("parameter") in parameters(account, region)
     secret_arn = ":".join(parts[:7])
     return any(
         secret.arn in (secret_arn, arn) or secret.arn.rsplit("-", 1)[0] == secret_arn

@@ -32,7 +32,7 @@ from tenant_operator.sandbox.aws.services.ecs.state import (
     invalid,
 )
 from tenant_operator.sandbox.aws.services.ecs.task_life import TaskLife, is_starting
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_DESCRIBED = 10
 _SERVICES_PER_CLUSTER = ("L-9EF96962", 5_000)
@@ -40,63 +40,67 @@ _DEFAULT_LIST = 10
 # Members that are stored and shown as given, and start no deployment when they change.
 _QUIET = ("enableECSManagedTags", "enableExecuteCommand", "propagateTags", "healthCheckGracePeriodSeconds")
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation, scheduler: Scheduler) -> None:
-    """Answer the calls about services."""
 
-    def state(call: Call) -> EcsState:
-        return sim.state(EcsState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> EcsState:
+    return sim.state(EcsState, call.account, call.region)
 
-    @sim.handles("ecs", "CreateService")
-    def create(call: Call) -> Mapping[str, Any]:
-        """Idempotent by clientToken only; a name is free again once the old service is INACTIVE."""
-        service = _create(sim, state(call), call)
-        scheduler.step(service)
-        return {"service": _describe(state(call), service, with_tags=True)}
 
-    @sim.handles("ecs", "UpdateService")
-    def update(call: Call) -> Mapping[str, Any]:
-        service = _active(state(call), call)
-        _update(sim, state(call), service, call)
-        scheduler.step(service)
-        return {"service": _describe(state(call), service, with_tags=True)}
+@behaviours.answers("CreateService")
+def _create_service(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Idempotent by clientToken only; a name is free again once the old service is INACTIVE."""
+    service = _create(sim, _state(sim, call), call)
+    sim.part(Scheduler).step(service)
+    return {"service": _describe(_state(sim, call), service, with_tags=True)}
 
-    @sim.handles("ecs", "DeleteService")
-    def delete(call: Call) -> Mapping[str, Any]:
-        """DRAINING until its tasks are gone, then INACTIVE; refused at a desired count above 0 unless forced."""
-        service = _active(state(call), call)
-        if service.desired > 0 and not call.parameters.get("force"):
-            raise invalid("The service cannot be stopped while it is scaled above 0.")
-        service.status, service.desired = "DRAINING", 0
-        scheduler.step(service)
-        _await_inactive(sim, service)
-        return {"service": _describe(state(call), service)}
 
-    @sim.handles("ecs", "DescribeServices")
-    def describe(call: Call) -> Mapping[str, Any]:
-        wanted = call.parameters["services"]
-        if len(wanted) > MAX_DESCRIBED:
-            raise invalid(f"Services cannot have more than {MAX_DESCRIBED} elements.")
-        cluster = state(call).cluster(call.parameters.get("cluster"))
-        with_tags = "TAGS" in call.parameters.get("include", [])
-        found = [(name, cluster.service(name)) for name in wanted]
-        return {
-            "services": [
-                _describe(state(call), service, with_tags) for _, service in found if service is not None
-            ],
-            "failures": [
-                {"arn": _arn(cluster, name.rsplit("/", 1)[-1]), "reason": "MISSING"}
-                for name, service in found
-                if service is None
-            ],
-        }
+@behaviours.answers("UpdateService")
+def _update_service(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    service = _active(_state(sim, call), call)
+    _update(sim, _state(sim, call), service, call)
+    sim.part(Scheduler).step(service)
+    return {"service": _describe(_state(sim, call), service, with_tags=True)}
 
-    @sim.handles("ecs", "ListServices")
-    def list_services(call: Call) -> Mapping[str, Any]:
-        cluster = state(call).cluster(call.parameters.get("cluster"))
-        arns = [service.arn for service in cluster.services.values() if service.status != "INACTIVE"]
-        shown, token = page(arns, call.parameters, default=_DEFAULT_LIST)
-        return {"serviceArns": shown, "nextToken": token}
+
+@behaviours.answers("DeleteService")
+def _delete_service(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """DRAINING until its tasks are gone, then INACTIVE; refused at a desired count above 0 unless forced."""
+    service = _active(_state(sim, call), call)
+    if service.desired > 0 and not call.parameters.get("force"):
+        raise invalid("The service cannot be stopped while it is scaled above 0.")
+    service.status, service.desired = "DRAINING", 0
+    sim.part(Scheduler).step(service)
+    _await_inactive(sim, service)
+    return {"service": _describe(_state(sim, call), service)}
+
+
+@behaviours.answers("DescribeServices")
+def _describe_services(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    wanted = call.parameters["services"]
+    if len(wanted) > MAX_DESCRIBED:
+        raise invalid(f"Services cannot have more than {MAX_DESCRIBED} elements.")
+    cluster = _state(sim, call).cluster(call.parameters.get("cluster"))
+    with_tags = "TAGS" in call.parameters.get("include", [])
+    found = [(name, cluster.service(name)) for name in wanted]
+    return {
+        "services": [
+            _describe(_state(sim, call), service, with_tags) for _, service in found if service is not None
+        ],
+        "failures": [
+            {"arn": _arn(cluster, name.rsplit("/", 1)[-1]), "reason": "MISSING"}
+            for name, service in found
+            if service is None
+        ],
+    }
+
+
+@behaviours.answers("ListServices")
+def _list_services(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    cluster = _state(sim, call).cluster(call.parameters.get("cluster"))
+    arns = [service.arn for service in cluster.services.values() if service.status != "INACTIVE"]
+    shown, token = page(arns, call.parameters, default=_DEFAULT_LIST)
+    return {"serviceArns": shown, "nextToken": token}
 
 
 def _create(sim: Simulation, state: EcsState, call: Call) -> Service:

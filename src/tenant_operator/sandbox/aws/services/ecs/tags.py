@@ -11,36 +11,38 @@ from typing import Any
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.services.ecs.state import EcsState, invalid
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_TAGS = 50
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation) -> None:
-    """Answer TagResource, UntagResource, ListTagsForResource."""
 
-    def state(call: Call) -> EcsState:
-        found = sim.state(EcsState, call.account, call.region)
-        _check_exists(found, call.parameters["resourceArn"])
-        return found
+def _state(sim: Simulation, call: Call) -> EcsState:
+    found = sim.state(EcsState, call.account, call.region)
+    _check_exists(found, call.parameters["resourceArn"])
+    return found
 
-    @sim.handles("ecs", "TagResource")
-    def tag_resource(call: Call) -> None:
-        found, arn, tags = state(call), call.parameters["resourceArn"], call.parameters["tags"]
-        check(tags)
-        if len(found.tags.get(arn, {}).keys() | {tag["key"] for tag in tags}) > MAX_TAGS:
-            raise invalid(f"The maximum number of tags per resource is {MAX_TAGS}.")
-        put(found, arn, tags)
 
-    @sim.handles("ecs", "UntagResource")
-    def untag_resource(call: Call) -> None:
-        tags = state(call).tags.get(call.parameters["resourceArn"], {})
-        for key in call.parameters["tagKeys"]:
-            tags.pop(key, None)
+@behaviours.answers("TagResource")
+def _tag_resource(sim: Simulation, call: Call) -> None:
+    found, arn, tags = _state(sim, call), call.parameters["resourceArn"], call.parameters["tags"]
+    check(tags)
+    if len(found.tags.get(arn, {}).keys() | {tag["key"] for tag in tags}) > MAX_TAGS:
+        raise invalid(f"The maximum number of tags per resource is {MAX_TAGS}.")
+    put(found, arn, tags)
 
-    @sim.handles("ecs", "ListTagsForResource")
-    def list_tags(call: Call) -> Mapping[str, Any]:
-        return {"tags": shown(state(call), call.parameters["resourceArn"])}
+
+@behaviours.answers("UntagResource")
+def _untag_resource(sim: Simulation, call: Call) -> None:
+    tags = _state(sim, call).tags.get(call.parameters["resourceArn"], {})
+    for key in call.parameters["tagKeys"]:
+        tags.pop(key, None)
+
+
+@behaviours.answers("ListTagsForResource")
+def _list_tags_for_resource(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return {"tags": shown(_state(sim, call), call.parameters["resourceArn"])}
 
 
 def check(tags: Sequence[Mapping[str, str]]) -> None:

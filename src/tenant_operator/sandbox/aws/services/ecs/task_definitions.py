@@ -14,7 +14,7 @@ from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.ecs import tags
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.state import EcsState, TaskDefinition, client_error, invalid
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_SIZE = 64 * 1024
 MAX_CONTAINERS = 10
@@ -46,82 +46,84 @@ _KEPT = (
 )
 _ECR_IMAGE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about task definitions."""
 
-    def state(call: Call) -> EcsState:
-        return sim.state(EcsState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> EcsState:
+    return sim.state(EcsState, call.account, call.region)
 
-    @sim.handles("ecs", "RegisterTaskDefinition")
-    def register(call: Call) -> Mapping[str, Any]:
-        made = _register(sim, state(call), call)
-        return {"taskDefinition": describe_definition(made), "tags": tags.shown(state(call), made.arn)}
 
-    @sim.handles("ecs", "DescribeTaskDefinition")
-    def describe(call: Call) -> Mapping[str, Any]:
-        found = _found(state(call), call.parameters["taskDefinition"])
-        answer: dict[str, Any] = {"taskDefinition": describe_definition(found)}
-        if "TAGS" in call.parameters.get("include", []):
-            answer["tags"] = tags.shown(state(call), found.arn)
-        return answer
+@behaviours.answers("RegisterTaskDefinition")
+def _register_task_definition(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    made = _register(sim, _state(sim, call), call)
+    return {"taskDefinition": describe_definition(made), "tags": tags.shown(_state(sim, call), made.arn)}
 
-    @sim.handles("ecs", "ListTaskDefinitions")
-    def list_definitions(call: Call) -> Mapping[str, Any]:
-        """`familyPrefix` is the family's full name; oldest first unless sort=DESC."""
-        family, status = call.parameters.get("familyPrefix"), call.parameters.get("status", "ACTIVE")
-        families = state(call).families
-        names = [family] if family is not None else sorted(families)
-        arns = [found.arn for name in names for found in families.get(name, []) if found.status == status]
-        if call.parameters.get("sort") == "DESC":
-            arns.reverse()
-        shown, token = page(arns, call.parameters)
-        return {"taskDefinitionArns": shown, "nextToken": token}
 
-    @sim.handles("ecs", "ListTaskDefinitionFamilies")
-    def list_families(call: Call) -> Mapping[str, Any]:
-        prefix, status = call.parameters.get("familyPrefix", ""), call.parameters.get("status", "ACTIVE")
-        names = [
-            name
-            for name, revisions in sorted(state(call).families.items())
-            if name.startswith(prefix)
-            and (
-                status == "ALL"
-                or any(found.status == "ACTIVE" for found in revisions) == (status == "ACTIVE")
-            )
-        ]
-        shown, token = page(names, call.parameters)
-        return {"families": shown, "nextToken": token}
+@behaviours.answers("DescribeTaskDefinition")
+def _describe_task_definition(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    found = _found(_state(sim, call), call.parameters["taskDefinition"])
+    answer: dict[str, Any] = {"taskDefinition": describe_definition(found)}
+    if "TAGS" in call.parameters.get("include", []):
+        answer["tags"] = tags.shown(_state(sim, call), found.arn)
+    return answer
 
-    @sim.handles("ecs", "DeregisterTaskDefinition")
-    def deregister(call: Call) -> Mapping[str, Any]:
-        """INACTIVE: services that run it keep running it."""
-        name = call.parameters["taskDefinition"]
-        if ":" not in name.rsplit("/", 1)[-1]:
-            raise invalid("The revision must be specified: family:revision.")
-        found = _found(state(call), name)
-        if found.status == "ACTIVE":
-            found.status, found.deregistered_at = "INACTIVE", sim.timestamp()
-        return {"taskDefinition": describe_definition(found)}
 
-    @sim.handles("ecs", "DeleteTaskDefinitions")
-    def delete(call: Call) -> Mapping[str, Any]:
-        """Only INACTIVE revisions; each failure is told apart, the call itself succeeds."""
-        names = call.parameters["taskDefinitions"]
-        if len(names) > MAX_DELETED:
-            raise invalid(f"Task definitions cannot have more than {MAX_DELETED} elements.")
-        deleted, failures = [], []
-        for name in names:
-            found = state(call).definition(name)
-            if found is None or found.status == "DELETE_IN_PROGRESS":
-                failures.append({"arn": name, "reason": "The specified task definition does not exist."})
-            elif found.status == "ACTIVE":
-                reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
-                failures.append({"arn": name, "reason": reason})
-            else:
-                found.status = "DELETE_IN_PROGRESS"
-                deleted.append(describe_definition(found))
-        return {"taskDefinitions": deleted, "failures": failures}
+@behaviours.answers("ListTaskDefinitions")
+def _list_task_definitions(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """`familyPrefix` is the family's full name; oldest first unless sort=DESC."""
+    family, status = call.parameters.get("familyPrefix"), call.parameters.get("status", "ACTIVE")
+    families = _state(sim, call).families
+    names = [family] if family is not None else sorted(families)
+    arns = [found.arn for name in names for found in families.get(name, []) if found.status == status]
+    if call.parameters.get("sort") == "DESC":
+        arns.reverse()
+    shown, token = page(arns, call.parameters)
+    return {"taskDefinitionArns": shown, "nextToken": token}
+
+
+@behaviours.answers("ListTaskDefinitionFamilies")
+def _list_task_definition_families(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    prefix, status = call.parameters.get("familyPrefix", ""), call.parameters.get("status", "ACTIVE")
+    names = [
+        name
+        for name, revisions in sorted(_state(sim, call).families.items())
+        if name.startswith(prefix)
+        and (status == "ALL" or any(found.status == "ACTIVE" for found in revisions) == (status == "ACTIVE"))
+    ]
+    shown, token = page(names, call.parameters)
+    return {"families": shown, "nextToken": token}
+
+
+@behaviours.answers("DeregisterTaskDefinition")
+def _deregister_task_definition(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """INACTIVE: services that run it keep running it."""
+    name = call.parameters["taskDefinition"]
+    if ":" not in name.rsplit("/", 1)[-1]:
+        raise invalid("The revision must be specified: family:revision.")
+    found = _found(_state(sim, call), name)
+    if found.status == "ACTIVE":
+        found.status, found.deregistered_at = "INACTIVE", sim.timestamp()
+    return {"taskDefinition": describe_definition(found)}
+
+
+@behaviours.answers("DeleteTaskDefinitions")
+def _delete_task_definitions(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Only INACTIVE revisions; each failure is told apart, the call itself succeeds."""
+    names = call.parameters["taskDefinitions"]
+    if len(names) > MAX_DELETED:
+        raise invalid(f"Task definitions cannot have more than {MAX_DELETED} elements.")
+    deleted, failures = [], []
+    for name in names:
+        found = _state(sim, call).definition(name)
+        if found is None or found.status == "DELETE_IN_PROGRESS":
+            failures.append({"arn": name, "reason": "The specified task definition does not exist."})
+        elif found.status == "ACTIVE":
+            reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+            failures.append({"arn": name, "reason": reason})
+        else:
+            found.status = "DELETE_IN_PROGRESS"
+            deleted.append(describe_definition(found))
+    return {"taskDefinitions": deleted, "failures": failures}
 
 
 def describe_definition(found: TaskDefinition) -> dict[str, Any]:

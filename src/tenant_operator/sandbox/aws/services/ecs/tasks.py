@@ -12,74 +12,80 @@ from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
 from tenant_operator.sandbox.aws.services.ecs.state import Cluster, EcsState, Task, cluster_name, invalid
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_DESCRIBED = 100
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 KILLED = 137  # 128 + SIGKILL
 
+behaviours = Behaviours("ecs")
 
-def install(sim: Simulation, scheduler: Scheduler) -> None:
-    """Answer the calls about tasks, and the control routes that hurt them."""
 
-    def cluster_of(call: Call) -> Cluster:
-        return sim.state(EcsState, call.account, call.region).cluster(call.parameters.get("cluster"))
+def _cluster_of(sim: Simulation, call: Call) -> Cluster:
+    return sim.state(EcsState, call.account, call.region).cluster(call.parameters.get("cluster"))
 
-    @sim.handles("ecs", "ListTasks")
-    def list_tasks(call: Call) -> Mapping[str, Any]:
-        cluster, wanted = cluster_of(call), call.parameters
-        stopped = wanted.get("desiredStatus") == "STOPPED"
-        tasks = [*cluster.tasks(), *cluster.stopped.values()]
-        arns = [task.arn for task in tasks if task.stopping is stopped and _is_wanted(task, wanted)]
-        shown, token = page(arns, wanted)
-        return {"taskArns": shown, "nextToken": token}
 
-    @sim.handles("ecs", "DescribeTasks")
-    def describe_tasks(call: Call) -> Mapping[str, Any]:
-        wanted = call.parameters["tasks"]
-        if len(wanted) > MAX_DESCRIBED:
-            raise invalid(f"Tasks cannot have more than {MAX_DESCRIBED} elements.")
-        cluster = cluster_of(call)
-        found = [(name, _find(cluster, name)) for name in wanted]
-        return {
-            "tasks": [_describe(task) for _, task in found if task is not None],
-            "failures": [{"arn": name, "reason": "MISSING"} for name, task in found if task is None],
-        }
+@behaviours.answers("ListTasks")
+def _list_tasks(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    cluster, wanted = _cluster_of(sim, call), call.parameters
+    stopped = wanted.get("desiredStatus") == "STOPPED"
+    tasks = [*cluster.tasks(), *cluster.stopped.values()]
+    arns = [task.arn for task in tasks if task.stopping is stopped and _is_wanted(task, wanted)]
+    shown, token = page(arns, wanted)
+    return {"taskArns": shown, "nextToken": token}
 
-    @sim.handles("ecs", "StopTask")
-    def stop_task(call: Call) -> Mapping[str, Any]:
-        task = _find(cluster_of(call), call.parameters["task"])
-        if task is None:
-            raise invalid("The referenced task was not found.")
-        if not task.stopping:
-            scheduler.life.stop(task, "UserInitiated", call.parameters.get("reason", "Task stopped by user"))
-            scheduler.step(task.service)
-        return {"task": _describe(task)}
 
-    @sim.controls("POST", "ecs/fail-image")
-    def fail_image(body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """{"patterns": ["*:bad"]}: images that match cannot be pulled from now on; an empty list heals them."""
-        patterns = body.get("patterns", [])
-        if not isinstance(patterns, list):
-            raise TypeError('patterns must be a list of shell patterns, such as ["*:bad"]')
-        scheduler.life.failing_images = tuple(str(pattern) for pattern in patterns)
-        return {"patterns": patterns}
+@behaviours.answers("DescribeTasks")
+def _describe_tasks(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    wanted = call.parameters["tasks"]
+    if len(wanted) > MAX_DESCRIBED:
+        raise invalid(f"Tasks cannot have more than {MAX_DESCRIBED} elements.")
+    cluster = _cluster_of(sim, call)
+    found = [(name, _find(cluster, name)) for name in wanted]
+    return {
+        "tasks": [_describe(task) for _, task in found if task is not None],
+        "failures": [{"arn": name, "reason": "MISSING"} for name, task in found if task is None],
+    }
 
-    @sim.controls("POST", "ecs/oom")
-    def out_of_memory(body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """{"cluster": name or ARN, "service": optional, "account": optional}: one running task runs out of memory."""
-        for account, _, state in sim.states(EcsState):
-            cluster = state.clusters.get(cluster_name(str(body["cluster"])))
-            if cluster is None or body.get("account", account) != account:
-                continue
-            for task in cluster.tasks():
-                if (
-                    scheduler.life.is_running(task)
-                    and body.get("service", task.service.name) == task.service.name
-                ):
-                    scheduler.life.exit(task, KILLED, OUT_OF_MEMORY)
-                    return {"task": task.arn}
-        raise ValueError(f"no running task in cluster {body['cluster']!r}")
+
+@behaviours.answers("StopTask")
+def _stop_task(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    task = _find(_cluster_of(sim, call), call.parameters["task"])
+    if task is None:
+        raise invalid("The referenced task was not found.")
+    if not task.stopping:
+        sim.part(Scheduler).life.stop(
+            task, "UserInitiated", call.parameters.get("reason", "Task stopped by user")
+        )
+        sim.part(Scheduler).step(task.service)
+    return {"task": _describe(task)}
+
+
+@behaviours.controls("POST", "ecs/fail-image")
+def _fail_image(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """{"patterns": ["*:bad"]}: images that match cannot be pulled from now on; an empty list heals them."""
+    patterns = body.get("patterns", [])
+    if not isinstance(patterns, list):
+        raise TypeError('patterns must be a list of shell patterns, such as ["*:bad"]')
+    sim.part(Scheduler).life.failing_images = tuple(str(pattern) for pattern in patterns)
+    return {"patterns": patterns}
+
+
+@behaviours.controls("POST", "ecs/oom")
+def _out_of_memory(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """{"cluster": name or ARN, "service": optional, "account": optional}: one running task runs out of memory."""
+    for account, _, state in sim.states(EcsState):
+        cluster = state.clusters.get(cluster_name(str(body["cluster"])))
+        if cluster is None or body.get("account", account) != account:
+            continue
+        for task in cluster.tasks():
+            if (
+                sim.part(Scheduler).life.is_running(task)
+                and body.get("service", task.service.name) == task.service.name
+            ):
+                sim.part(Scheduler).life.exit(task, KILLED, OUT_OF_MEMORY)
+                return {"task": task.arn}
+    raise ValueError(f"no running task in cluster {body['cluster']!r}")
 
 
 def _is_wanted(task: Task, wanted: Mapping[str, Any]) -> bool:

@@ -36,4 +36,4 @@ def install(sim: Simulation) -> None:
         tags,
         quotas,
     ):
-        module.install(sim)
+        module.behaviours.install(sim)

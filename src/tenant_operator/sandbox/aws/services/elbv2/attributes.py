@@ -12,7 +12,7 @@ from typing import Any
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 _APPLICATION = {
     "access_logs.s3.enabled": "false",
@@ -98,35 +98,56 @@ def of_new_target_group(protocol: str) -> dict[str, str]:
     }
 
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about attributes."""
+behaviours = Behaviours("elbv2")
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
 
-    def of_load_balancer(call: Call) -> dict[str, str]:
-        return state(call).load_balancer(call.parameters["LoadBalancerArn"]).attributes
+@behaviours.answers("DescribeLoadBalancerAttributes")
+def _describe_load_balancer_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _shown(_of_load_balancer(sim, call))
 
-    def of_target_group(call: Call) -> dict[str, str]:
-        return state(call).target_group(call.parameters["TargetGroupArn"]).attributes
 
-    def of_listener(call: Call) -> dict[str, str]:
-        attributes = state(call).listener(call.parameters["ListenerArn"]).attributes
-        for key, value in _LISTENER.items():
-            attributes.setdefault(key, value)
-        return attributes
+@behaviours.answers("ModifyLoadBalancerAttributes")
+def _modify_load_balancer_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _change(_of_load_balancer(sim, call), call.parameters["Attributes"])
 
-    for owner, attributes_of in (
-        ("LoadBalancer", of_load_balancer),
-        ("TargetGroup", of_target_group),
-        ("Listener", of_listener),
-    ):
-        sim.handles("elbv2", f"Describe{owner}Attributes")(
-            lambda call, found=attributes_of: _shown(found(call))
-        )
-        sim.handles("elbv2", f"Modify{owner}Attributes")(
-            lambda call, found=attributes_of: _change(found(call), call.parameters["Attributes"])
-        )
+
+@behaviours.answers("DescribeTargetGroupAttributes")
+def _describe_target_group_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _shown(_of_target_group(sim, call))
+
+
+@behaviours.answers("ModifyTargetGroupAttributes")
+def _modify_target_group_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _change(_of_target_group(sim, call), call.parameters["Attributes"])
+
+
+@behaviours.answers("DescribeListenerAttributes")
+def _describe_listener_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _shown(_of_listener(sim, call))
+
+
+@behaviours.answers("ModifyListenerAttributes")
+def _modify_listener_attributes(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    return _change(_of_listener(sim, call), call.parameters["Attributes"])
+
+
+def _of_load_balancer(sim: Simulation, call: Call) -> dict[str, str]:
+    return _state(sim, call).load_balancer(call.parameters["LoadBalancerArn"]).attributes
+
+
+def _of_target_group(sim: Simulation, call: Call) -> dict[str, str]:
+    return _state(sim, call).target_group(call.parameters["TargetGroupArn"]).attributes
+
+
+def _of_listener(sim: Simulation, call: Call) -> dict[str, str]:
+    attributes = _state(sim, call).listener(call.parameters["ListenerArn"]).attributes
+    for key, value in _LISTENER.items():
+        attributes.setdefault(key, value)
+    return attributes
+
+
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
 
 def _shown(attributes: Mapping[str, str]) -> Mapping[str, Any]:

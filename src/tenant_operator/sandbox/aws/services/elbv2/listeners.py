@@ -23,7 +23,7 @@ from tenant_operator.sandbox.aws.services.elbv2.state import (
     Rule,
 )
 from tenant_operator.sandbox.aws.services.elbv2.usage import change_actions, publish
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 DEFAULT_POLICY = "ELBSecurityPolicy-2016-08"
 _PROTOCOLS = {
@@ -32,57 +32,61 @@ _PROTOCOLS = {
 }
 _SECURE = ("HTTPS", "TLS")
 
+behaviours = Behaviours("elbv2")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about listeners."""
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
-    @sim.handles("elbv2", "CreateListener")
-    def create(call: Call) -> Mapping[str, Any]:
-        load_balancer = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        return {"Listeners": [_create(sim, state(call), load_balancer, call).describe()]}
 
-    @sim.handles("elbv2", "DescribeListeners")
-    def describe(call: Call) -> Mapping[str, Any]:
-        arns = call.parameters.get("ListenerArns", [])
-        limit_named("ListenerArns", arns)
-        if arns:
-            found = [state(call).listener(arn) for arn in arns]
-        elif "LoadBalancerArn" in call.parameters:
-            found = list(state(call).load_balancer(call.parameters["LoadBalancerArn"]).listeners.values())
-        else:
-            raise AwsFailure(
-                "ValidationError",
-                "You must specify either listener ARNs or a load balancer ARN",
-            )
-        shown, marker = page(found, call.parameters)
-        return {
-            "Listeners": [listener.describe() for listener in shown],
-            "NextMarker": marker,
-        }
+@behaviours.answers("CreateListener")
+def _create_listener(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    load_balancer = _state(sim, call).load_balancer(call.parameters["LoadBalancerArn"])
+    return {"Listeners": [_create(sim, _state(sim, call), load_balancer, call).describe()]}
 
-    @sim.handles("elbv2", "ModifyListener")
-    def modify(call: Call) -> Mapping[str, Any]:
-        listener = state(call).listener(call.parameters["ListenerArn"])
-        _modify(sim, state(call), listener, call)
-        return {"Listeners": [listener.describe()]}
 
-    @sim.handles("elbv2", "DeleteListener")
-    def delete(call: Call) -> None:
-        remove_listener(sim, state(call), state(call).listener(call.parameters["ListenerArn"]))
+@behaviours.answers("DescribeListeners")
+def _describe_listeners(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    arns = call.parameters.get("ListenerArns", [])
+    limit_named("ListenerArns", arns)
+    if arns:
+        found = [_state(sim, call).listener(arn) for arn in arns]
+    elif "LoadBalancerArn" in call.parameters:
+        found = list(_state(sim, call).load_balancer(call.parameters["LoadBalancerArn"]).listeners.values())
+    else:
+        raise AwsFailure(
+            "ValidationError",
+            "You must specify either listener ARNs or a load balancer ARN",
+        )
+    shown, marker = page(found, call.parameters)
+    return {
+        "Listeners": [listener.describe() for listener in shown],
+        "NextMarker": marker,
+    }
 
-    @sim.handles("elbv2", "DescribeSSLPolicies")
-    def describe_ssl_policies(call: Call) -> Mapping[str, Any]:
-        names = call.parameters.get("Names") or list(SSL_POLICIES)
-        for name in names:
-            _check_policy(name)
-        shown, marker = page(names, call.parameters)
-        return {
-            "SslPolicies": [build_policy(name, SSL_POLICIES[name]) for name in shown],
-            "NextMarker": marker,
-        }
+
+@behaviours.answers("ModifyListener")
+def _modify_listener(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    listener = _state(sim, call).listener(call.parameters["ListenerArn"])
+    _modify(sim, _state(sim, call), listener, call)
+    return {"Listeners": [listener.describe()]}
+
+
+@behaviours.answers("DeleteListener")
+def _delete_listener(sim: Simulation, call: Call) -> None:
+    remove_listener(sim, _state(sim, call), _state(sim, call).listener(call.parameters["ListenerArn"]))
+
+
+@behaviours.answers("DescribeSSLPolicies")
+def _describe_ssl_policies(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    names = call.parameters.get("Names") or list(SSL_POLICIES)
+    for name in names:
+        _check_policy(name)
+    shown, marker = page(names, call.parameters)
+    return {
+        "SslPolicies": [build_policy(name, SSL_POLICIES[name]) for name in shown],
+        "NextMarker": marker,
+    }
 
 
 def remove_listener(sim: Simulation, state: ElbState, listener: Listener) -> None:

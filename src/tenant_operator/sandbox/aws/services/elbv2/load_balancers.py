@@ -23,7 +23,7 @@ from tenant_operator.sandbox.aws.services.elbv2.quotas import (
     NETWORK_LOAD_BALANCERS,
 )
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState, LoadBalancer
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 # https://docs.aws.amazon.com/general/latest/gr/elb.html
 _APPLICATION_ZONES = {
@@ -48,72 +48,77 @@ _NAME = re.compile(r"(?!internal-)[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 _LARGEST_PREFIX = 27  # a load balancer's subnet must be at least a /27
 _KINDS = {"application": "app", "network": "net"}
 
+behaviours = Behaviours("elbv2")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about load balancers themselves."""
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
-    @sim.handles("elbv2", "CreateLoadBalancer")
-    def create(call: Call) -> Mapping[str, Any]:
-        """Idempotent with equal settings; DuplicateLoadBalancerName with others."""
-        made = _create(sim, state(call), call)
-        return {"LoadBalancers": [_describe(sim, made)]}
 
-    @sim.handles("elbv2", "DescribeLoadBalancers")
-    def describe(call: Call) -> Mapping[str, Any]:
-        shown, marker = page(_selected(state(call), call.parameters), call.parameters)
-        return {
-            "LoadBalancers": [_describe(sim, found) for found in shown],
-            "NextMarker": marker,
-        }
+@behaviours.answers("CreateLoadBalancer")
+def _create_load_balancer(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Idempotent with equal settings; DuplicateLoadBalancerName with others."""
+    made = _create(sim, _state(sim, call), call)
+    return {"LoadBalancers": [_describe(sim, made)]}
 
-    @sim.handles("elbv2", "DeleteLoadBalancer")
-    def delete(call: Call) -> None:
-        """Idempotent; refused under deletion protection; its network interfaces outlive it."""
-        found = state(call).load_balancers.get(call.parameters["LoadBalancerArn"])
-        if found is None:
-            return
-        if found.attributes.get("deletion_protection.enabled") == "true":
-            message = f"Load balancer '{found.arn}' cannot be deleted because deletion protection is enabled"
-            raise AwsFailure("OperationNotPermitted", message)
-        for listener in list(found.listeners.values()):
-            remove_listener(sim, state(call), listener)
-        del state(call).load_balancers[found.arn]
-        del state(call).load_balancer_names[found.name]
-        state(call).tags.pop(found.arn, None)
-        for interface in found.interfaces.values():
-            _let_linger(sim, interface)
 
-    @sim.handles("elbv2", "SetSubnets")
-    def set_subnets(call: Call) -> Mapping[str, Any]:
-        found = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        subnets = _subnets(call, _subnet_ids(call.parameters), found.kind)
-        wanted = {subnet.id: subnet for subnet in subnets}
-        for subnet_id in found.interfaces.keys() - wanted.keys():
-            _let_linger(sim, found.interfaces.pop(subnet_id))
-        for subnet_id, subnet in wanted.items():
-            if subnet_id not in found.interfaces:
-                found.interfaces[subnet_id] = _attach(sim, call, found.path, found.security_group_ids, subnet)
-        return {
-            "AvailabilityZones": _zones(found),
-            "IpAddressType": found.ip_address_type,
-        }
+@behaviours.answers("DescribeLoadBalancers")
+def _describe_load_balancers(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    shown, marker = page(_selected(_state(sim, call), call.parameters), call.parameters)
+    return {
+        "LoadBalancers": [_describe(sim, found) for found in shown],
+        "NextMarker": marker,
+    }
 
-    @sim.handles("elbv2", "SetSecurityGroups")
-    def set_security_groups(call: Call) -> Mapping[str, Any]:
-        found = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        found.security_group_ids = _security_groups(call, call.parameters["SecurityGroups"], found.vpc_id)
-        for interface in found.interfaces.values():
-            sim.interfaces.set_security_groups(interface.id, tuple(found.security_group_ids))
-        return {"SecurityGroupIds": found.security_group_ids}
 
-    @sim.handles("elbv2", "SetIpAddressType")
-    def set_ip_address_type(call: Call) -> Mapping[str, Any]:
-        found = state(call).load_balancer(call.parameters["LoadBalancerArn"])
-        found.ip_address_type = call.parameters["IpAddressType"]
-        return {"IpAddressType": found.ip_address_type}
+@behaviours.answers("DeleteLoadBalancer")
+def _delete_load_balancer(sim: Simulation, call: Call) -> None:
+    """Idempotent; refused under deletion protection; its network interfaces outlive it."""
+    found = _state(sim, call).load_balancers.get(call.parameters["LoadBalancerArn"])
+    if found is None:
+        return
+    if found.attributes.get("deletion_protection.enabled") == "true":
+        message = f"Load balancer '{found.arn}' cannot be deleted because deletion protection is enabled"
+        raise AwsFailure("OperationNotPermitted", message)
+    for listener in list(found.listeners.values()):
+        remove_listener(sim, _state(sim, call), listener)
+    del _state(sim, call).load_balancers[found.arn]
+    del _state(sim, call).load_balancer_names[found.name]
+    _state(sim, call).tags.pop(found.arn, None)
+    for interface in found.interfaces.values():
+        _let_linger(sim, interface)
+
+
+@behaviours.answers("SetSubnets")
+def _set_subnets(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    found = _state(sim, call).load_balancer(call.parameters["LoadBalancerArn"])
+    subnets = _subnets(call, _subnet_ids(call.parameters), found.kind)
+    wanted = {subnet.id: subnet for subnet in subnets}
+    for subnet_id in found.interfaces.keys() - wanted.keys():
+        _let_linger(sim, found.interfaces.pop(subnet_id))
+    for subnet_id, subnet in wanted.items():
+        if subnet_id not in found.interfaces:
+            found.interfaces[subnet_id] = _attach(sim, call, found.path, found.security_group_ids, subnet)
+    return {
+        "AvailabilityZones": _zones(found),
+        "IpAddressType": found.ip_address_type,
+    }
+
+
+@behaviours.answers("SetSecurityGroups")
+def _set_security_groups(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    found = _state(sim, call).load_balancer(call.parameters["LoadBalancerArn"])
+    found.security_group_ids = _security_groups(call, call.parameters["SecurityGroups"], found.vpc_id)
+    for interface in found.interfaces.values():
+        sim.interfaces.set_security_groups(interface.id, tuple(found.security_group_ids))
+    return {"SecurityGroupIds": found.security_group_ids}
+
+
+@behaviours.answers("SetIpAddressType")
+def _set_ip_address_type(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    found = _state(sim, call).load_balancer(call.parameters["LoadBalancerArn"])
+    found.ip_address_type = call.parameters["IpAddressType"]
+    return {"IpAddressType": found.ip_address_type}
 
 
 def _create(sim: Simulation, state: ElbState, call: Call) -> LoadBalancer:

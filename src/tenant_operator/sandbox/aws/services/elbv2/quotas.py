@@ -11,7 +11,10 @@ from typing import Any
 
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.elbv2.paging import page
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+
+behaviours = Behaviours("elbv2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,8 @@ ALL = (
 )
 
 
-def install(sim: Simulation) -> None:
-    """Answer DescribeAccountLimits with the values that are enforced."""
-
-    @sim.handles("elbv2", "DescribeAccountLimits")
-    def describe_account_limits(call: Call) -> Mapping[str, Any]:
-        limits = [{"Name": quota.name, "Max": str(quota.of(sim, call))} for quota in ALL]
-        shown, marker = page(limits, call.parameters)
-        return {"Limits": shown, "NextMarker": marker}
+@behaviours.answers("DescribeAccountLimits")
+def describe_account_limits(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    limits = [{"Name": quota.name, "Max": str(quota.of(sim, call))} for quota in ALL]
+    shown, marker = page(limits, call.parameters)
+    return {"Limits": shown, "NextMarker": marker}

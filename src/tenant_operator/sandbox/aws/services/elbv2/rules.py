@@ -16,47 +16,51 @@ from tenant_operator.sandbox.aws.services.elbv2.paging import limit_named, page
 from tenant_operator.sandbox.aws.services.elbv2.quotas import RULES
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState, Listener, Rule
 from tenant_operator.sandbox.aws.services.elbv2.usage import change_actions, publish
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("elbv2")
 
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about rules."""
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
 
-    @sim.handles("elbv2", "CreateRule")
-    def create(call: Call) -> Mapping[str, Any]:
-        """Not idempotent: the same call again answers PriorityInUse."""
-        return {"Rules": [_create(sim, state(call), call).describe()]}
+@behaviours.answers("CreateRule")
+def _create_rule(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Not idempotent: the same call again answers PriorityInUse."""
+    return {"Rules": [_create(sim, _state(sim, call), call).describe()]}
 
-    @sim.handles("elbv2", "DescribeRules")
-    def describe(call: Call) -> Mapping[str, Any]:
-        """In order of evaluation, the default rule last."""
-        shown, marker = page(_selected(state(call), call.parameters), call.parameters)
-        return {"Rules": [rule.describe() for rule in shown], "NextMarker": marker}
 
-    @sim.handles("elbv2", "ModifyRule")
-    def modify(call: Call) -> Mapping[str, Any]:
-        """Every list given replaces the old one whole; one left out stays; ResetTransforms removes them."""
-        return {"Rules": [_modify(sim, state(call), call.parameters).describe()]}
+@behaviours.answers("DescribeRules")
+def _describe_rules(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """In order of evaluation, the default rule last."""
+    shown, marker = page(_selected(_state(sim, call), call.parameters), call.parameters)
+    return {"Rules": [rule.describe() for rule in shown], "NextMarker": marker}
 
-    @sim.handles("elbv2", "DeleteRule")
-    def delete(call: Call) -> None:
-        listener, rule = state(call).rule(call.parameters["RuleArn"])
-        if rule.priority is None:
-            raise AwsFailure("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be deleted")
-        change_actions(sim, state(call), listener.load_balancer, old=rule.actions)
-        del listener.rules[rule.priority]
-        del state(call).rules[rule.arn]
-        state(call).tags.pop(rule.arn, None)
-        publish(sim, listener)
 
-    @sim.handles("elbv2", "SetRulePriorities")
-    def set_priorities(call: Call) -> Mapping[str, Any]:
-        """Judged on the resulting order, so that a swap works; all or nothing."""
-        changed = _set_priorities(sim, state(call), call.parameters["RulePriorities"])
-        return {"Rules": [rule.describe() for rule in changed]}
+@behaviours.answers("ModifyRule")
+def _modify_rule(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Every list given replaces the old one whole; one left out stays; ResetTransforms removes them."""
+    return {"Rules": [_modify(sim, _state(sim, call), call.parameters).describe()]}
+
+
+@behaviours.answers("DeleteRule")
+def _delete_rule(sim: Simulation, call: Call) -> None:
+    listener, rule = _state(sim, call).rule(call.parameters["RuleArn"])
+    if rule.priority is None:
+        raise AwsFailure("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be deleted")
+    change_actions(sim, _state(sim, call), listener.load_balancer, old=rule.actions)
+    del listener.rules[rule.priority]
+    del _state(sim, call).rules[rule.arn]
+    _state(sim, call).tags.pop(rule.arn, None)
+    publish(sim, listener)
+
+
+@behaviours.answers("SetRulePriorities")
+def _set_rule_priorities(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Judged on the resulting order, so that a swap works; all or nothing."""
+    changed = _set_priorities(sim, _state(sim, call), call.parameters["RulePriorities"])
+    return {"Rules": [rule.describe() for rule in changed]}
 
 
 def _selected(state: ElbState, parameters: Mapping[str, Any]) -> Sequence[Rule]:

@@ -12,55 +12,57 @@ from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.services.elbv2.paging import limit_named
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_TAGS = 50
 
+behaviours = Behaviours("elbv2")
 
-def install(sim: Simulation) -> None:
-    """Answer AddTags, RemoveTags, DescribeTags."""
 
-    def state(call: Call) -> ElbState:
-        found = sim.state(ElbState, call.account, call.region)
-        for arn in call.parameters["ResourceArns"]:
-            if not found.exists(arn):
-                raise _not_found(arn)
-        return found
+def _state(sim: Simulation, call: Call) -> ElbState:
+    found = sim.state(ElbState, call.account, call.region)
+    for arn in call.parameters["ResourceArns"]:
+        if not found.exists(arn):
+            raise _not_found(arn)
+    return found
 
-    @sim.handles("elbv2", "AddTags")
-    def add_tags(call: Call) -> None:
-        found = state(call)
-        check_new(call.parameters["Tags"])
-        added = {tag["Key"] for tag in call.parameters["Tags"]}
-        for arn in call.parameters["ResourceArns"]:
-            if len(added | found.tags.get(arn, {}).keys()) > MAX_TAGS:
-                raise AwsFailure(
-                    "TooManyTags",
-                    "You've reached the limit on the number of tags for this resource",
-                )
-        for arn in call.parameters["ResourceArns"]:
-            put(found, arn, call.parameters["Tags"])
 
-    @sim.handles("elbv2", "RemoveTags")
-    def remove_tags(call: Call) -> None:
-        found = state(call)
-        for arn in call.parameters["ResourceArns"]:
-            for key in call.parameters["TagKeys"]:
-                found.tags.get(arn, {}).pop(key, None)
+@behaviours.answers("AddTags")
+def _add_tags(sim: Simulation, call: Call) -> None:
+    found = _state(sim, call)
+    check_new(call.parameters["Tags"])
+    added = {tag["Key"] for tag in call.parameters["Tags"]}
+    for arn in call.parameters["ResourceArns"]:
+        if len(added | found.tags.get(arn, {}).keys()) > MAX_TAGS:
+            raise AwsFailure(
+                "TooManyTags",
+                "You've reached the limit on the number of tags for this resource",
+            )
+    for arn in call.parameters["ResourceArns"]:
+        put(found, arn, call.parameters["Tags"])
 
-    @sim.handles("elbv2", "DescribeTags")
-    def describe_tags(call: Call) -> Mapping[str, Any]:
-        limit_named("ResourceArns", call.parameters["ResourceArns"])
-        found = state(call)
-        return {
-            "TagDescriptions": [
-                {
-                    "ResourceArn": arn,
-                    "Tags": [{"Key": key, "Value": value} for key, value in found.tags.get(arn, {}).items()],
-                }
-                for arn in call.parameters["ResourceArns"]
-            ]
-        }
+
+@behaviours.answers("RemoveTags")
+def _remove_tags(sim: Simulation, call: Call) -> None:
+    found = _state(sim, call)
+    for arn in call.parameters["ResourceArns"]:
+        for key in call.parameters["TagKeys"]:
+            found.tags.get(arn, {}).pop(key, None)
+
+
+@behaviours.answers("DescribeTags")
+def _describe_tags(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    limit_named("ResourceArns", call.parameters["ResourceArns"])
+    found = _state(sim, call)
+    return {
+        "TagDescriptions": [
+            {
+                "ResourceArn": arn,
+                "Tags": [{"Key": key, "Value": value} for key, value in found.tags.get(arn, {}).items()],
+            }
+            for arn in call.parameters["ResourceArns"]
+        ]
+    }
 
 
 def check_new(tags: Sequence[Mapping[str, str]]) -> None:

@@ -17,7 +17,7 @@ from tenant_operator.sandbox.aws.services.elbv2 import attributes, tags
 from tenant_operator.sandbox.aws.services.elbv2.paging import limit_named, page
 from tenant_operator.sandbox.aws.services.elbv2.quotas import TARGET_GROUPS
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState, TargetGroup
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 _HTTP = ("HTTP", "HTTPS")
@@ -39,49 +39,52 @@ _HEALTH_CHECK = (
     "Matcher",
 )
 
+behaviours = Behaviours("elbv2")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about target groups themselves."""
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
-    @sim.handles("elbv2", "CreateTargetGroup")
-    def create(call: Call) -> Mapping[str, Any]:
-        """Idempotent with equal settings; DuplicateTargetGroupName with others."""
-        return {"TargetGroups": [_create(sim, state(call), call).describe()]}
 
-    @sim.handles("elbv2", "DescribeTargetGroups")
-    def describe(call: Call) -> Mapping[str, Any]:
-        shown, marker = page(_selected(state(call), call.parameters), call.parameters)
-        return {
-            "TargetGroups": [group.describe() for group in shown],
-            "NextMarker": marker,
-        }
+@behaviours.answers("CreateTargetGroup")
+def _create_target_group(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    """Idempotent with equal settings; DuplicateTargetGroupName with others."""
+    return {"TargetGroups": [_create(sim, _state(sim, call), call).describe()]}
 
-    @sim.handles("elbv2", "ModifyTargetGroup")
-    def modify(call: Call) -> Mapping[str, Any]:
-        group = state(call).target_group(call.parameters["TargetGroupArn"])
-        changes = {name: value for name, value in call.parameters.items() if name in _HEALTH_CHECK}
-        settings = {**group.settings, **changes}
-        _check_health_check(settings)
-        group.settings = settings
-        return {"TargetGroups": [group.describe()]}
 
-    @sim.handles("elbv2", "DeleteTargetGroup")
-    def delete(call: Call) -> None:
-        """Idempotent; ResourceInUse while a listener or rule names the group."""
-        group = state(call).target_groups.get(call.parameters["TargetGroupArn"])
-        if group is None:
-            return
-        if group.load_balancer_arn is not None:
-            raise AwsFailure(
-                "ResourceInUse",
-                f"Target group '{group.arn}' is currently in use by a listener or a rule",
-            )
-        del state(call).target_groups[group.arn]
-        del state(call).target_group_names[group.name]
-        state(call).tags.pop(group.arn, None)
+@behaviours.answers("DescribeTargetGroups")
+def _describe_target_groups(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    shown, marker = page(_selected(_state(sim, call), call.parameters), call.parameters)
+    return {
+        "TargetGroups": [group.describe() for group in shown],
+        "NextMarker": marker,
+    }
+
+
+@behaviours.answers("ModifyTargetGroup")
+def _modify_target_group(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    group = _state(sim, call).target_group(call.parameters["TargetGroupArn"])
+    changes = {name: value for name, value in call.parameters.items() if name in _HEALTH_CHECK}
+    settings = {**group.settings, **changes}
+    _check_health_check(settings)
+    group.settings = settings
+    return {"TargetGroups": [group.describe()]}
+
+
+@behaviours.answers("DeleteTargetGroup")
+def _delete_target_group(sim: Simulation, call: Call) -> None:
+    """Idempotent; ResourceInUse while a listener or rule names the group."""
+    group = _state(sim, call).target_groups.get(call.parameters["TargetGroupArn"])
+    if group is None:
+        return
+    if group.load_balancer_arn is not None:
+        raise AwsFailure(
+            "ResourceInUse",
+            f"Target group '{group.arn}' is currently in use by a listener or a rule",
+        )
+    del _state(sim, call).target_groups[group.arn]
+    del _state(sim, call).target_group_names[group.name]
+    _state(sim, call).tags.pop(group.arn, None)
 
 
 def _selected(state: ElbState, parameters: Mapping[str, Any]) -> Sequence[TargetGroup]:

@@ -23,7 +23,7 @@ from tenant_operator.sandbox.aws.services.elbv2.state import (
     Target,
     TargetGroup,
 )
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 _DESCRIPTIONS = {
     "Elb.RegistrationInProgress": "Target registration is in progress",
@@ -39,62 +39,63 @@ _PRIVATE = tuple(
     IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 )
 
+behaviours = Behaviours("elbv2")
 
-def install(sim: Simulation) -> None:
-    """Answer the calls about targets, and the control route that makes one sick."""
 
-    def state(call: Call) -> ElbState:
-        return sim.state(ElbState, call.account, call.region)
+def _state(sim: Simulation, call: Call) -> ElbState:
+    return sim.state(ElbState, call.account, call.region)
 
-    @sim.handles("elbv2", "RegisterTargets")
-    def register_targets(call: Call) -> None:
-        group = state(call).target_group(call.parameters["TargetGroupArn"])
-        wanted = [
-            (given["Id"], given.get("Port", group.settings["Port"])) for given in call.parameters["Targets"]
-        ]
-        for target_id, _ in wanted:
-            _check_address(call, group, target_id)
-        _check_room(sim, state(call), group, len(set(wanted) - group.targets.keys()), call)
-        for target_id, port in wanted:
-            register(sim, group, target_id, port, "")
 
-    @sim.handles("elbv2", "DeregisterTargets")
-    def deregister_targets(call: Call) -> None:
-        group = state(call).target_group(call.parameters["TargetGroupArn"])
-        for given in call.parameters["Targets"]:
-            for key in list(group.targets):
-                if key[0] == given["Id"] and given.get("Port") in (None, key[1]):
-                    deregister(sim, group, *key)
+@behaviours.answers("RegisterTargets")
+def _register_targets(sim: Simulation, call: Call) -> None:
+    group = _state(sim, call).target_group(call.parameters["TargetGroupArn"])
+    wanted = [
+        (given["Id"], given.get("Port", group.settings["Port"])) for given in call.parameters["Targets"]
+    ]
+    for target_id, _ in wanted:
+        _check_address(call, group, target_id)
+    _check_room(sim, _state(sim, call), group, len(set(wanted) - group.targets.keys()), call)
+    for target_id, port in wanted:
+        register(sim, group, target_id, port, "")
 
-    @sim.handles("elbv2", "DescribeTargetHealth")
-    def describe_target_health(call: Call) -> Mapping[str, Any]:
-        group = state(call).target_group(call.parameters["TargetGroupArn"])
-        asked = call.parameters.get("Targets")
-        if not asked:
-            return {
-                "TargetHealthDescriptions": [_described(sim, group, target) for target in living(sim, group)]
-            }
-        shown = []
-        for given in asked:
-            key = (given["Id"], given.get("Port", group.settings["Port"]))
-            target = group.targets.get(key) or Target(*key, "", 0.0, reason="Target.NotRegistered")
-            shown.append(_described(sim, group, target))
-        return {"TargetHealthDescriptions": shown}
 
-    @sim.controls("POST", "elbv2/target")
-    def set_target_health(body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """{"target_group_arn": …, "id": …, "answers": false}: its health check fails (or passes again)."""
-        arn = str(body["target_group_arn"])
-        _, _, _, region, account, _ = arn.split(":", 5)
-        group = sim.state(ElbState, account, region).target_groups.get(arn)
-        hit = [target for target in group.targets.values() if target.id == body["id"]] if group else []
-        if group is None or not hit:
-            raise ValueError(f"no target {body['id']!r} is registered with {arn!r}")
-        for target in hit:
-            set_answers(sim, group, target, bool(body.get("answers", False)), "Target.ResponseCodeMismatch")
-        for watcher in group.watchers.values():
-            sim.after(0.0, watcher)
-        return {"changed": len(hit)}
+@behaviours.answers("DeregisterTargets")
+def _deregister_targets(sim: Simulation, call: Call) -> None:
+    group = _state(sim, call).target_group(call.parameters["TargetGroupArn"])
+    for given in call.parameters["Targets"]:
+        for key in list(group.targets):
+            if key[0] == given["Id"] and given.get("Port") in (None, key[1]):
+                deregister(sim, group, *key)
+
+
+@behaviours.answers("DescribeTargetHealth")
+def _describe_target_health(sim: Simulation, call: Call) -> Mapping[str, Any]:
+    group = _state(sim, call).target_group(call.parameters["TargetGroupArn"])
+    asked = call.parameters.get("Targets")
+    if not asked:
+        return {"TargetHealthDescriptions": [_described(sim, group, target) for target in living(sim, group)]}
+    shown = []
+    for given in asked:
+        key = (given["Id"], given.get("Port", group.settings["Port"]))
+        target = group.targets.get(key) or Target(*key, "", 0.0, reason="Target.NotRegistered")
+        shown.append(_described(sim, group, target))
+    return {"TargetHealthDescriptions": shown}
+
+
+@behaviours.controls("POST", "elbv2/target")
+def _set_target_health(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """{"target_group_arn": …, "id": …, "answers": false}: its health check fails (or passes again)."""
+    arn = str(body["target_group_arn"])
+    _, _, _, region, account, _ = arn.split(":", 5)
+    group = sim.state(ElbState, account, region).target_groups.get(arn)
+    hit = [target for target in group.targets.values() if target.id == body["id"]] if group else []
+    if group is None or not hit:
+        raise ValueError(f"no target {body['id']!r} is registered with {arn!r}")
+    for target in hit:
+        set_answers(sim, group, target, bool(body.get("answers", False)), "Target.ResponseCodeMismatch")
+    for watcher in group.watchers.values():
+        sim.after(0.0, watcher)
+    return {"changed": len(hit)}
 
 
 def register(
