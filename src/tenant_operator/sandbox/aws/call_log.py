@@ -105,4 +105,5 @@ class CallLog:
 
     @property
     def last_sequence(self) -> int:
+        """The newest call's sequence number; 0 before the first."""
         return self._sequence

@@ -66,10 +66,12 @@ class Call:
 
     @property
     def kind(self) -> Kind:
+        """Whether it reads or writes."""
         return kind_of(self.action)
 
     @property
     def partition(self) -> str:
+        """The Region's partition, as ARNs name it."""
         if self.region.startswith("cn-"):
             return "aws-cn"
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"

@@ -103,7 +103,7 @@ class SandboxAWS:
         """
         url = f"{self.endpoint}/_sandbox/{path}" + (f"?{urlencode(query)}" if query else "")
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data=data, method=method)  # always http on loopback
+        request = urllib.request.Request(url, data=data, method=method)  # noqa: S310  # always http on loopback
         try:
             with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 found: dict[str, Any] = json.load(answer)

@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox/`: what a person or a test does to the simulated AWS, as JSON over loopback.
+"""The control API under `/_sandbox/`: what a person or a test does to the simulated AWS, as JSON.
 
 GET  health                     the process is up
 GET  calls?since=N&service=ecs  calls after a sequence number, filtered by any field of a record
@@ -52,10 +52,7 @@ class ControlApi:
         """Answer a control request: 200 with JSON, 400 for bad input, 404 for an unknown route."""
         route = (request.method, request.path.removeprefix(PREFIX).strip("/"))
         try:
-            body: Mapping[str, Any] = json.loads(request.body or b"{}")
-            if not isinstance(body, dict):
-                raise TypeError("the body must be a JSON object")
-            arguments = {**dict(parse_qsl(request.query)), **body}
+            arguments = {**dict(parse_qsl(request.query)), **_object(request.body)}
             if (unlocked := self._unlocked.get(route)) is not None:
                 return _json(200, unlocked(arguments))
             control = self._routes.get(route) or self._sim.control_routes.get(route)
@@ -120,6 +117,13 @@ class ControlApi:
             scale=float(body.get("scale", throttles.scale)),
         )
         return {"enabled": throttles.enabled, "scale": throttles.scale}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    parsed = json.loads(body or b"{}")
+    if not isinstance(parsed, dict):
+        raise TypeError("the body must be a JSON object")
+    return parsed
 
 
 def _json(status: int, body: Mapping[str, Any]) -> HttpAnswer:

@@ -1,4 +1,4 @@
-"""Access keys, and who they are. An unknown key is refused; plain moto would let it act in a default account."""
+"""Access keys, and who they are. An unknown key is refused; with plain moto it acts in a default account."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 from tenant_operator.sandbox.aws.calls import Principal
 
 _KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_SECRET_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,15 @@ class Credentials:
         session_name: str,
         duration_seconds: int = 3600,
     ) -> AccessKey:
-        """The temporary credentials of a role session; `arn` is `arn:aws:sts::<account>:assumed-role/<role>/<session>`."""
+        """The temporary credentials of a role session.
+
+        Args:
+            account: The role's account.
+            arn: `arn:aws:sts::<account>:assumed-role/<role>/<session>`.
+            role_name: The role's name, without its path.
+            session_name: As the caller chose it.
+            duration_seconds: Until they expire.
+        """
         return self._issue("ASIA", account, arn, role_name, session_name, duration_seconds)
 
     def add(self, key: AccessKey) -> None:
@@ -69,9 +77,9 @@ class Credentials:
         key_id = prefix + "".join(self._rng.choices(_KEY_ALPHABET, k=16))
         key = AccessKey(
             access_key_id=key_id,
-            secret_access_key="".join(self._rng.choices(_SECRET_ALPHABET, k=40)),
+            secret_access_key="".join(self._rng.choices(_LETTERS_AND_DIGITS, k=40)),
             principal=Principal(account, arn, key_id, role_name, session_name),
-            session_token="".join(self._rng.choices(_SECRET_ALPHABET, k=96)) if seconds else "",
+            session_token="".join(self._rng.choices(_LETTERS_AND_DIGITS, k=96)) if seconds else "",
             expires=datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None,
         )
         self._keys[key_id] = key

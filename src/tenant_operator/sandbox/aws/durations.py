@@ -1,6 +1,7 @@
-"""How long things take in the simulated AWS, and how large its limits are: every number is a setting.
+"""How long things take in the simulated AWS: every number is a setting.
 
-Two profiles: `aws` is what one sees on AWS, `fast` keeps the order of events and shrinks the waits, for tests and demos.
+Two profiles: `aws` is what one sees on AWS; `fast` keeps the order of events and shrinks the waits, for tests and
+demos.
 """
 
 from __future__ import annotations

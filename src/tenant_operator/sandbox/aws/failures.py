@@ -6,7 +6,7 @@ from moto.core.exceptions import ServiceException
 
 
 class AwsFailure(ServiceException):
-    """An AWS error answer. Raised by handlers and validators, and inside patched moto backends, which serialise it too.
+    """An AWS error answer: raised by handlers and validators, and inside patched moto backends.
 
     `code` is what boto3 shows as `response["Error"]["Code"]`; `status` is the HTTP status.
     """

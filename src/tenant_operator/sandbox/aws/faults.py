@@ -16,6 +16,8 @@ from tenant_operator.sandbox.aws.failures import AwsFailure
 
 
 class FaultKind(StrEnum):
+    """What happens to a call that is hit."""
+
     THROTTLE = "throttle"  # the service's own throttling error
     ERROR = "error"  # an HTTP 5xx (or `code`, `status` as given)
     DENY = "deny"  # the service's own access-denied error

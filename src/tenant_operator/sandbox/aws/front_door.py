@@ -1,4 +1,4 @@
-"""The way of one request: authenticate → identify → faults → throttles → validate → carry out → observe → answer.
+"""The way of a request: authenticate → identify → faults → throttles → validate → carry out → observe → answer.
 
 Every answer is noted in the call log, including those that the client never gets.
 """

@@ -1,4 +1,4 @@
-"""Calls that no handler of ours answers: carried out by moto's response classes, in this process, without its Flask app."""
+"""Calls that no handler of ours answers: carried out by moto's response classes, without its Flask app."""
 
 from __future__ import annotations
 

@@ -51,6 +51,7 @@ class Seeded:
     certificate_arns: Mapping[str, str]  # by "<account>/<Region>"
 
     def as_json(self) -> dict[str, Any]:
+        """For the ready file and the control API."""
         return asdict(self)
 
 

@@ -50,7 +50,7 @@ class Ready:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             json.dump(document, file, indent=2)
-        os.replace(file.name, path)
+        Path(file.name).replace(path)
 
 
 class SimulatedAws:
@@ -75,6 +75,7 @@ class SimulatedAws:
 
     @property
     def endpoint(self) -> str:
+        """`http://<host>:<port>`."""
         return self._server.endpoint
 
     def start(self, seed: Seed | None = None) -> Ready:

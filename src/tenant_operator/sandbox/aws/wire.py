@@ -50,10 +50,12 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
+        """The target without its query."""
         return self.target.split("?", 1)[0]
 
     @property
     def query(self) -> str:
+        """What follows the question mark, or nothing."""
         return self.target.split("?", 1)[1] if "?" in self.target else ""
 
 
@@ -169,7 +171,8 @@ def failure(protocol: str, error: AwsFailure, request_id: str) -> HttpAnswer:
         body = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:
         fault = "Sender" if error.status < 500 else "Receiver"
-        body = f"<ErrorResponse><Error><Type>{fault}</Type>{details}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        error_element = f"<Error><Type>{fault}</Type>{details}</Error>"
+        body = f"<ErrorResponse>{error_element}<RequestId>{request_id}</RequestId></ErrorResponse>"
     return HttpAnswer(
         error.status,
         f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(),

@@ -1,4 +1,4 @@
-"""ACM: a requested certificate becomes ISSUED by itself, as one whose DNS validation records are in place does.
+"""ACM: a requested certificate becomes ISSUED, as one whose DNS validation records are in place does.
 
 https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html. Plain moto leaves it PENDING_VALIDATION.
 """

@@ -164,7 +164,8 @@ class Scheduler:
             say(
                 self._sim,
                 service,
-                "was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run concurrently.",
+                "was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run "
+                "concurrently.",
             )
             return None
         try:

@@ -25,6 +25,7 @@ from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
 from tenant_operator.sandbox.aws.services.ecs.state import (
     Cluster,
     Deployment,
+    Document,
     EcsState,
     Service,
     Task,
@@ -183,42 +184,51 @@ def _check_service_role(sim: Simulation, account: str) -> None:
 
 
 def _update(sim: Simulation, state: EcsState, service: Service, call: Call) -> None:
-    """A change of what tasks are made of starts a new deployment; one of their number, or of rules for them, does not."""
+    """A change of what tasks are made of starts a new deployment; one of their number does not."""
     parameters, primary = call.parameters, service.primary
-    definition = primary.definition
-    if "taskDefinition" in parameters:
-        definition = service_checks.definition(state, parameters["taskDefinition"])
-    balancers = primary.load_balancers
-    if "loadBalancers" in parameters:
-        balancers = service_checks.load_balancers(sim, call, parameters["loadBalancers"], definition)
-    elif definition is not primary.definition:
-        service_checks.load_balancers(sim, call, balancers, definition)
-    network = primary.network
-    if "networkConfiguration" in parameters:
-        network = service_checks.network(call, parameters["networkConfiguration"])
-    capacity = primary.capacity
-    if parameters.keys() & {"capacityProviderStrategy", "platformVersion"}:
-        capacity = service_checks.capacity(parameters, service.cluster)
-    settings = dict(service.settings)
-    if "deploymentConfiguration" in parameters:
-        merged = {**settings["deploymentConfiguration"], **parameters["deploymentConfiguration"]}
-        settings["deploymentConfiguration"] = service_checks.deployment_configuration(merged)
-    if "availabilityZoneRebalancing" in parameters:
-        settings["availabilityZoneRebalancing"] = parameters["availabilityZoneRebalancing"]
-    service_checks.rebalancing(settings["availabilityZoneRebalancing"], settings["deploymentConfiguration"])
-    settings.update({name: parameters[name] for name in _QUIET if name in parameters})
-    if "healthCheckGracePeriodSeconds" in parameters:
-        service_checks.grace_period(settings["healthCheckGracePeriodSeconds"], balancers)
+    wanted = _wanted_deployment(sim, state, service, call)
+    _, _, balancers, _ = wanted
+    service.settings = _changed_settings(service, parameters, balancers)
     if "desiredCount" in parameters:
         service.desired = service_checks.desired_count(parameters["desiredCount"])
         service.steady = False
-    service.settings = settings
-    wanted = (definition, network, balancers, capacity)
     current = (primary.definition, primary.network, primary.load_balancers, primary.capacity)
     if wanted != current or parameters.get("forceNewDeployment"):
         _deploy(sim, service, *wanted)
-    primary_now = service.primary
-    primary_now.desired = service.desired
+
+
+def _wanted_deployment(
+    sim: Simulation, state: EcsState, service: Service, call: Call
+) -> tuple[TaskDefinition, Document, tuple[Document, ...], Document]:
+    parameters, primary = call.parameters, service.primary
+    definition, balancers = primary.definition, primary.load_balancers
+    if "taskDefinition" in parameters:
+        definition = service_checks.definition(state, parameters["taskDefinition"])
+    if "loadBalancers" in parameters or definition is not primary.definition:
+        wanted = parameters.get("loadBalancers", balancers)
+        balancers = service_checks.load_balancers(sim, call, wanted, definition)
+    network, capacity = primary.network, primary.capacity
+    if "networkConfiguration" in parameters:
+        network = service_checks.network(call, parameters["networkConfiguration"])
+    if parameters.keys() & {"capacityProviderStrategy", "platformVersion"}:
+        capacity = service_checks.capacity(parameters, service.cluster)
+    return definition, network, balancers, capacity
+
+
+def _changed_settings(
+    service: Service, parameters: Mapping[str, Any], balancers: tuple[Document, ...]
+) -> dict[str, Any]:
+    settings = {**service.settings, **{name: parameters[name] for name in _QUIET if name in parameters}}
+    if "deploymentConfiguration" in parameters:
+        merged = {**settings["deploymentConfiguration"], **parameters["deploymentConfiguration"]}
+        settings["deploymentConfiguration"] = service_checks.deployment_configuration(merged)
+    rebalancing = parameters.get("availabilityZoneRebalancing", settings["availabilityZoneRebalancing"])
+    settings["availabilityZoneRebalancing"] = service_checks.rebalancing(
+        rebalancing, settings["deploymentConfiguration"]
+    )
+    if "healthCheckGracePeriodSeconds" in parameters:
+        service_checks.grace_period(settings["healthCheckGracePeriodSeconds"], balancers)
+    return settings
 
 
 def _deploy(
@@ -241,7 +251,6 @@ def _deploy(
         capacity=capacity,
         created_at=now,
         updated_at=now,
-        desired=service.desired,
     )
     deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)

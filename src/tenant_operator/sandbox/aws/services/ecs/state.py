@@ -18,7 +18,10 @@ MAX_EVENTS = 100  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/AP
 
 
 class TaskStatus(StrEnum):
-    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html"""
+    """Where a task is.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+    """
 
     PROVISIONING = "PROVISIONING"
     PENDING = "PENDING"
@@ -45,11 +48,13 @@ class TaskDefinition:
 
     @property
     def containers(self) -> list[dict[str, Any]]:
+        """The container definitions."""
         found: list[dict[str, Any]] = self.document["containerDefinitions"]
         return found
 
     @property
     def cpu_units(self) -> int:
+        """Of a whole task; 1,024 are a vCPU."""
         return int(self.document.get("cpu", 0))
 
 
@@ -81,6 +86,7 @@ class Task:
 
     @property
     def stopping(self) -> bool:
+        """On its way to STOPPED, or there."""
         return self.desired_status == "STOPPED"
 
 
@@ -95,7 +101,6 @@ class Deployment:
     capacity: Document  # launchType or capacityProviderStrategy, and platformVersion
     created_at: datetime
     updated_at: datetime
-    desired: int
     status: str = "PRIMARY"
     rollout_state: str = "IN_PROGRESS"
     rollout_reason: str = ""
@@ -128,6 +133,7 @@ class Service:
 
     @property
     def primary(self) -> Deployment:
+        """The deployment that the service is going to, or is at."""
         return self.deployments[0]
 
     def of_deployment(self, deployment: Deployment) -> list[Task]:

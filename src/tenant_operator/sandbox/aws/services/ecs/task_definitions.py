@@ -118,7 +118,10 @@ def _delete_task_definitions(sim: Simulation, call: Call) -> Mapping[str, Any]:
         if found is None or found.status == "DELETE_IN_PROGRESS":
             failures.append({"arn": name, "reason": "The specified task definition does not exist."})
         elif found.status == "ACTIVE":
-            reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
+            reason = (
+                "The specified task definition is still in ACTIVE status. "
+                "Please deregister the target and try again."
+            )
             failures.append({"arn": name, "reason": reason})
         else:
             found.status = "DELETE_IN_PROGRESS"

@@ -28,7 +28,10 @@ from tenant_operator.sandbox.aws.simulation import Simulation
 
 
 class TaskLife:
-    """Starts and stops tasks. `changed` is told when a service's tasks changed, `failed` when a task ended by itself."""
+    """Starts and stops tasks.
+
+    `changed` is told when a service's tasks changed, `failed` when a task ended by itself.
+    """
 
     def __init__(
         self, sim: Simulation, changed: Callable[[Service], None], failed: Callable[[Task], None]

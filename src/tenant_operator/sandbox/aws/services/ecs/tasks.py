@@ -138,16 +138,14 @@ def _describe(task: Task) -> dict[str, Any]:
         "containers": [_describe_container(task, container) for container in task.definition.containers],
         "version": 1,
     }
-    for name, value in (
-        ("startedAt", task.started_at),
-        ("stoppingAt", task.stopping_at),
-        ("stoppedAt", task.stopped_at),
-        ("stopCode", task.stop_code),
-        ("stoppedReason", task.stopped_reason),
-    ):
-        if value:
-            shown[name] = value
-    return shown
+    ended = {
+        "startedAt": task.started_at,
+        "stoppingAt": task.stopping_at,
+        "stoppedAt": task.stopped_at,
+        "stopCode": task.stop_code,
+        "stoppedReason": task.stopped_reason,
+    }
+    return {**shown, **{name: value for name, value in ended.items() if value}}
 
 
 def _describe_container(task: Task, container: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _delete_listener(sim: Simulation, call: Call) -> None:
 
 
 @behaviours.answers("DescribeSSLPolicies")
-def _describe_ssl_policies(sim: Simulation, call: Call) -> Mapping[str, Any]:
+def _describe_ssl_policies(_sim: Simulation, call: Call) -> Mapping[str, Any]:
     names = call.parameters.get("Names") or list(SSL_POLICIES)
     for name in names:
         _check_policy(name)

@@ -13,7 +13,6 @@ from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.elbv2.paging import page
 from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
-
 behaviours = Behaviours("elbv2")
 
 
@@ -69,7 +68,7 @@ ALL = (
 
 
 @behaviours.answers("DescribeAccountLimits")
-def describe_account_limits(sim: Simulation, call: Call) -> Mapping[str, Any]:
+def _describe_account_limits(sim: Simulation, call: Call) -> Mapping[str, Any]:
     limits = [{"Name": quota.name, "Max": str(quota.of(sim, call))} for quota in ALL]
     shown, marker = page(limits, call.parameters)
     return {"Limits": shown, "NextMarker": marker}

@@ -135,10 +135,11 @@ _VALUE_CHECKS: Mapping[str, Callable[[str], None]] = {
 
 def _texts(condition: Document) -> list[str]:
     config = condition[_CONFIGS[condition["Field"]]]
-    texts: list[str] = []
-    for value in [*config.get("Values", ()), *config.get("RegexValues", ())]:
-        texts.append(value if isinstance(value, str) else f"{value.get('Key', '')}{value.get('Value', '')}")
-    return texts
+    values = [*config.get("Values", ()), *config.get("RegexValues", ())]
+    return [
+        value if isinstance(value, str) else f"{value.get('Key', '')}{value.get('Value', '')}"
+        for value in values
+    ]
 
 
 def actions(given: Sequence[Mapping[str, Any]]) -> tuple[Document, ...]:

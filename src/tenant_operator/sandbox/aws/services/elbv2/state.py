@@ -26,9 +26,11 @@ class Rule:
 
     @property
     def is_default(self) -> bool:
+        """Whether it is the listener's default rule."""
         return self.priority is None
 
     def describe(self) -> dict[str, Any]:
+        """As Describe shows it."""
         return {
             "RuleArn": self.arn,
             "Priority": "default" if self.priority is None else str(self.priority),
@@ -64,6 +66,7 @@ class Listener:
         ]
 
     def describe(self) -> dict[str, Any]:
+        """As Describe shows it."""
         shown: dict[str, Any] = {
             "ListenerArn": self.arn,
             "LoadBalancerArn": self.load_balancer.arn,
@@ -142,6 +145,7 @@ class TargetGroup:
     )  # told when targets' states may change
 
     def describe(self) -> dict[str, Any]:
+        """As Describe shows it."""
         return {
             "TargetGroupArn": self.arn,
             "TargetGroupName": self.name,

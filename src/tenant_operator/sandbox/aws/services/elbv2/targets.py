@@ -227,7 +227,8 @@ def _check_address(call: Call, group: TargetGroup, target_id: str) -> None:
     vpc = ec2_backends[call.account][call.region].vpcs.get(group.settings["VpcId"])
     in_vpc = vpc is not None and address in IPv4Network(vpc.cidr_block)
     if not in_vpc and not any(address in network for network in _PRIVATE):
-        message = f"The IP address '{target_id}' is not within a range that can be a target of {group.settings['VpcId']}"
+        vpc_id = group.settings["VpcId"]
+        message = f"The IP address '{target_id}' is not within a range that can be a target of {vpc_id}"
         raise AwsFailure("ValidationError", message)
 
 
