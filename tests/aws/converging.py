@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 
 from tenant_operator.aws import endpoints, identity, logs, network
 from tenant_operator.aws.caller import Caller
+from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, Live, Resource, Spec, lookup_in, resolve
-from tenant_operator.plan.change import FieldChange, Plan, Verb
+from tenant_operator.plan.change import Action, FieldChange, Plan, Verb
 from tenant_operator.plan.diff import plan
 from tenant_operator.sandbox.aws.faults import Fault, FaultKind
 from tests.aws.conftest import INSTALLATION, Cell
+
+LOOKS, LOOK_SECONDS = 200, 0.05
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {
     **network.CREATE, **endpoints.CREATE, **identity.CREATE, **logs.CREATE,
@@ -29,10 +34,10 @@ async def converge(
 ) -> dict[Address, Live]:
     """Carry out the plan from `world` to `desired`; gives what exists then, as the writers say."""
     known = dict(world)
-    for action in plan(desired, known, installation=INSTALLATION, removals=removals).actions:
+    for action in in_turn(plan(desired, known, installation=INSTALLATION, removals=removals)):
         if action.verb is Verb.DELETE:
             assert action.live is not None
-            await DELETE[type(action.live.spec)](caller, action.live)
+            await gone(caller, action.live)
             del known[action.address]
             continue
         assert action.desired is not None
@@ -44,6 +49,37 @@ async def converge(
             assert action.live is not None
             known[action.address] = await UPDATE[kind](caller, resource, action.live, action.changes)
     return known
+
+
+def in_turn(todo: Plan) -> Iterator[Action]:
+    """The actions of a plan, each after those that it names."""
+    actions = {action.address: action for action in todo.actions}
+    graph = {address: [a for a in action.after if a in actions] for address, action in actions.items()}
+    return (actions[address] for address in TopologicalSorter(graph).static_order())
+
+
+async def gone(caller: Caller, live: Live) -> None:
+    """Delete a resource, as often as it takes until nothing that lingers is in its way."""
+    for _ in range(LOOKS):
+        try:
+            return await DELETE[type(live.spec)](caller, live)
+        except AwsError as error:
+            if error.category is not Category.IN_USE:
+                raise
+        await asyncio.sleep(LOOK_SECONDS)
+    return await DELETE[type(live.spec)](caller, live)
+
+
+async def until(
+    read: Callable[[], Awaitable[Mapping[Address, Live]]], wanted: Callable[[Mapping[Address, Live]], bool]
+) -> Mapping[Address, Live]:
+    """Read again and again until what is there is as wanted."""
+    for _ in range(LOOKS):
+        found = await read()
+        if wanted(found):
+            return found
+        await asyncio.sleep(LOOK_SECONDS)
+    raise AssertionError(f"still not as wanted: {found}")
 
 
 def with_ids(resource: Resource, world: Mapping[Address, Live]) -> Resource:

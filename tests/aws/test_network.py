@@ -140,9 +140,6 @@ async def test_what_a_person_changed_by_hand_is_set_right_in_one_pass(cell: Cell
     ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": False})
     ec2.delete_route(RouteTableId=table.id, DestinationCidrBlock="0.0.0.0/0")
     ec2.disassociate_route_table(AssociationId=next(iter(table.attributes["associations"].values())))
-    ec2.detach_internet_gateway(
-        VpcId=vpc, InternetGatewayId=one(world, InternetGateway, "internet-gateway").id
-    )
     ec2.authorize_security_group_ingress(
         GroupId=group, IpProtocol="tcp", FromPort=22, ToPort=22, CidrIp="0.0.0.0/0"
     )
@@ -158,8 +155,20 @@ async def test_what_a_person_changed_by_hand_is_set_right_in_one_pass(cell: Cell
     }
     assert fields == {
         ("Vpc", "dns_hostnames"), ("Vpc", "tags"), ("RouteTable", "routes"), ("RouteTable", "subnets"),
-        ("InternetGateway", "vpc"), ("SecurityGroup", "ingress"),
+        ("SecurityGroup", "ingress"),
     }  # fmt: skip
+    await converge(cell.caller, desired, found)
+    assert not left_to_do(desired, await read_network(cell.caller, INSTALLATION))
+
+
+async def test_an_internet_gateway_detached_by_hand_is_attached_again(cell: Cell) -> None:
+    desired = [resource for resource in resources(cell) if isinstance(resource.spec, (Vpc, InternetGateway))]
+    world = await converge(cell.caller, desired, {})
+    gateway = one(world, InternetGateway, "internet-gateway")
+    cell.client("ec2").detach_internet_gateway(VpcId=one(world, Vpc, "vpc").id, InternetGatewayId=gateway.id)
+    found = await read_network(cell.caller, INSTALLATION)
+    (action,) = left_to_do(desired, found).actions
+    assert [change.field for change in action.changes] == ["vpc"]
     await converge(cell.caller, desired, found)
     assert not left_to_do(desired, await read_network(cell.caller, INSTALLATION))
 
