@@ -63,7 +63,7 @@ class Condition(Struct):
     """Why, in words that a person can act on; at most 1,024 characters."""
     last_transition_time: Annotated[str, Constraint({"format": "date-time"})]
     """When the status last changed."""
-    observed_generation: Annotated[int, between(0, 2**63 - 1)] = 0
+    observed_generation: Annotated[int, between(0, 2**53)] = 0
     """The generation of the spec that this is about."""
 
 

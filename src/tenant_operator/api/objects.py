@@ -57,7 +57,7 @@ class Aws(Struct):
 class Status(Struct):
     """What the operator has seen and done."""
 
-    observed_generation: Annotated[int, between(0, 2**63 - 1)] | None = None
+    observed_generation: Annotated[int, between(0, 2**53)] | None = None
     """The generation of the spec that this status is about."""
     conditions: Annotated[tuple[Condition, ...], keyed("type", 16)] = ()
     """The object's state, aspect by aspect."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tenant_operator.aws import compute, dns, endpoints, identity, load_balancing, logs, network, rules
+from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.limits import CREATION_VISIBLE_SECONDS, SERVICE_READERS, UPDATE_VISIBLE_SECONDS
 from tenant_operator.desired import tags
@@ -27,14 +28,11 @@ from tenant_operator.desired.resources import (
     ListenerRule,
     Live,
     LoadBalancer,
-    LogGroup,
     NatGateway,
     Record,
-    Role,
     RouteTable,
     SecurityGroup,
     Service,
-    ServiceLinkedRole,
     Subnet,
     TargetGroup,
     Vpc,
@@ -121,7 +119,11 @@ class View:
 
     def tenants_in(self, infra_group: str) -> set[str]:
         """The ids of the tenants that have anything in a group."""
-        return {tenant for (group, tenant), found in self._index.items() if group == infra_group and tenant and found}
+        return {
+            tenant
+            for (group, tenant), found in self._index.items()
+            if group == infra_group and tenant and found
+        }
 
     def of_type(self, kind: str) -> list[Live]:
         """Everything of one type."""
@@ -274,7 +276,9 @@ class View:
         self._take_in(name, found, started, scope)
         reading.started, reading.finished = started, self.clock()
 
-    def _take_in(self, name: str, found: Mapping[Address, Live], started: float, scope: tuple[str, ...]) -> None:
+    def _take_in(
+        self, name: str, found: Mapping[Address, Live], started: float, scope: tuple[str, ...]
+    ) -> None:
         now = self.clock()
         known = {address for address in self._members[_shelf(name)] if _covers(address, scope)}
         for address, live in found.items():
@@ -315,9 +319,14 @@ class View:
 
     def _rules_reader(self, caller: Caller, listener: Live) -> Reader:
         async def read() -> Mapping[Address, Live]:
-            return await rules.read_rules(caller, self.installation, listener, {})
+            known = {} if caller.priority is Priority.RESYNC else self._known_tags(listener)
+            return await rules.read_rules(caller, self.installation, listener, known)
 
         return read
+
+    def _known_tags(self, listener: Live) -> dict[str, Mapping[str, str]]:
+        """The tags of rules that were seen before: a rule's ARN is its own for ever. A sweep reads them anew."""
+        return {live.id: live.tags for live in self.rules_of(listener.id) if live.tags}
 
     def _services_reader(self, caller: Caller, cluster: Live) -> Reader:
         async def read() -> Mapping[Address, Live]:
@@ -332,14 +341,19 @@ class View:
         names = set()
         for address in self._index[place]:
             live = self.lives[address]
-            if address.type == TargetGroup.__name__ and live.tags.get(tags.COMPONENT) == f"target-group-{slot}":
+            if (
+                address.type == TargetGroup.__name__
+                and live.tags.get(tags.COMPONENT) == f"target-group-{slot}"
+            ):
                 names.add(address.name)
             elif address.type == Service.__name__ and address.name.startswith(f"{cluster.address.name}/"):
                 names.add(address.name.partition("/")[2])
         return names
 
     def _listeners(self) -> list[Live]:
-        return [live for live in self.of_type(Listener.__name__) if live.tags.get(tags.COMPONENT) == "listener"]
+        return [
+            live for live in self.of_type(Listener.__name__) if live.tags.get(tags.COMPONENT) == "listener"
+        ]
 
     def _clusters(self) -> list[Live]:
         return [live for live in self.of_type(Cluster.__name__) if tags.is_ours(live.tags, self.installation)]

@@ -289,9 +289,9 @@ class Engine:
         else:
             self._refused.discard(key)
         if visit.failed:
-            self.queue.retry(key, Priority.RESYNC)
-        else:
-            self.queue.succeeded(key)
+            self.queue.retry(key)
+            return
+        self.queue.succeeded(key)
         if visit.requeue is not None:
             self.queue.add_after(key, visit.requeue)
 

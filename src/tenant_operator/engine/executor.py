@@ -117,11 +117,17 @@ class Executor:
 
     async def _create(self, resource: Resource) -> Live:
         if isinstance(resource.spec, ListenerRule):
-            return await self.lanes.create_rule(self.caller, self.view, resource)
+            return await self.lanes.create_rule(self.caller, self.view, resource, self._front_of(resource))
         if isinstance(resource.spec, TaskDefinition):
             cluster = dataclasses.replace(resource.address, type=Cluster.__name__)
             return await register(self.caller, resource, maybe_registered=not self.view.made_here(cluster))
         return await writers.create(self.caller, resource)
+
+    def _front_of(self, resource: Resource) -> int | None:
+        """The priority of the tenant's own rule, behind which its standby rule stands."""
+        front = dataclasses.replace(resource.address, name=resource.address.name.removesuffix("-standby"))
+        live = self.view.lives.get(front)
+        return None if live is None else int(live.attributes["priority"])
 
     async def _update(self, action: Action, resource: Resource) -> Live:
         assert action.live is not None

@@ -131,7 +131,7 @@ class Kubernetes:
         while True:
             query = [("limit", str(LIST_CHUNK)), *([("continue", token)] if token else [])]
             page = await self._request("GET", path, query=query, accept=METADATA_ONLY)
-            found += [item["metadata"] for item in page.get("items", ())]
+            found += [item["metadata"] for item in page.get("items") or ()]
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return found

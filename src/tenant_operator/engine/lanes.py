@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from tenant_operator.aws import rules
+from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.dns import RecordLane
 from tenant_operator.aws.errors import AwsError, Category
@@ -32,11 +33,11 @@ class Lanes:
         """The lane of one hosted zone's records."""
         lane = self._zones.get((caller.account, zone))
         if lane is None:
-            lane = self._zones[(caller.account, zone)] = RecordLane(caller, zone)
+            lane = self._zones[(caller.account, zone)] = RecordLane(caller.at(Priority.EDIT), zone)
         return lane
 
-    async def create_rule(self, caller: Caller, view: View, resource: Resource) -> Live:
-        """Make a rule at a free priority, which it keeps for life.
+    async def create_rule(self, caller: Caller, view: View, resource: Resource, behind: int | None = None) -> Live:
+        """Make a rule at a free priority, which it keeps for life; with `behind` at one after that priority.
 
         Raises:
             AwsError: AWS refused, or every priority that we tried was taken by somebody else meanwhile.
@@ -49,7 +50,7 @@ class Lanes:
                 if known is not None:
                     return known
                 taken = {live.attributes["priority"] for live in view.rules_of(str(spec.listener))}
-                priority = rules.free_priority(taken)
+                priority = rules.free_priority(taken, behind)
                 try:
                     live = await rules.create_rule(caller, resource, priority)
                 except AwsError as error:

@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 AGING_SECONDS = 10.0
 """A resync that has waited so long goes before the edits: long against an edit's own work, short against a sweep."""
 BACKOFF_FIRST_SECONDS = 1.0
-BACKOFF_LAST_SECONDS = 300.0
+BACKOFF_LAST_SECONDS = 60.0
 
 
 @dataclass

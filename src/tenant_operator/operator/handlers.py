@@ -19,6 +19,7 @@ DELETED = "DELETED"
 
 def register(registry: kopf.OperatorRegistry, engine: Engine) -> None:
     """Listen to the four kinds and to namespaces on behalf of an engine."""
+    kopf.on.login(registry=registry)(_login)
     handler = _handler(engine)
     for plural in PLURALS.values():
         kopf.on.event(GROUP, VERSION, plural, registry=registry)(handler)
@@ -27,6 +28,11 @@ def register(registry: kopf.OperatorRegistry, engine: Engine) -> None:
     async def namespace(type: str | None, body: kopf.Body, **_: Any) -> None:
         metadata = body["metadata"]
         engine.observe_namespace(metadata["name"], metadata.get("labels") or {}, deleted=type == DELETED)
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    """As the official client was told to (see `main.connect_to_kubernetes`)."""
+    return kopf.login_via_client(**kwargs)
 
 
 def _handler(engine: Engine) -> Callable[..., Any]:
