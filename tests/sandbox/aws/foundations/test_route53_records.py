@@ -79,7 +79,9 @@ def weighted(name: str, identifier: str, weight: int = 10, **members: Any) -> di
 
 def test_creating_a_record_that_exists_is_refused(zone: Zone) -> None:
     zone.change(("CREATE", weighted("a.e.com", "ig-1")))
-    message = "Tried to create resource record set [name='a.e.com.', type='A', set identifier='ig-1'] but it already exists"
+    message = (
+        "create resource record set [name='a.e.com.', type='A', set identifier='ig-1'] but it already exists"
+    )
     with refused("InvalidChangeBatch", message):
         zone.change(("CREATE", weighted("a.e.com", "ig-1", 20)))
 

@@ -14,6 +14,8 @@ from moto.ec2.models.route_tables import Route
 
 from tenant_operator.sandbox.aws.services.ec2.state import Endpoint
 
+_Route: Any = Route  # to its annotations every gateway is a VPN gateway
+
 
 @dataclass(frozen=True, slots=True)
 class _Gateway:
@@ -30,7 +32,7 @@ def add(endpoint: Endpoint, route_table_ids: Iterable[str]) -> None:
     tables = ec2_backends[endpoint.account][endpoint.region].route_tables
     for table_id in route_table_ids:
         table = tables[table_id]
-        route = Route(table, None, None, destination_prefix_list=prefix_list, gateway=_Gateway(endpoint.id))
+        route = _Route(table, None, None, destination_prefix_list=prefix_list, gateway=_Gateway(endpoint.id))
         table._routes[route.id] = route  # noqa: SLF001 - create_route looks for moto's own endpoints
 
 

@@ -41,7 +41,8 @@ def install(sim: Simulation) -> None:
         _replace(name, functools.partial(_paged, key=key, ids_member=ids_member))
     for name in _RULE_CHANGES:
         _replace(name, _atomic)
-    Subnet.available_ip_address_count = property(functools.partial(_free_addresses, sim))
+    free = property(functools.partial(_free_addresses, sim))
+    setattr(Subnet, "available_ip_address_count", free)  # noqa: B010  # an assignment to a property is no valid type
 
 
 def _replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -81,6 +82,6 @@ def _atomic(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _free_addresses(sim: Simulation, subnet: Any) -> int:
-    own = sum(eni.subnet_id == subnet.id for eni in subnet.ec2_backend.enis.values())
-    reserved = RESERVED_ADDRESSES + 1
-    return int(subnet.cidr.num_addresses) - reserved - own - len(sim.interfaces.in_subnet(subnet.id))
+    own: int = sum(eni.subnet_id == subnet.id for eni in subnet.ec2_backend.enis.values())
+    usable = int(subnet.cidr.num_addresses) - RESERVED_ADDRESSES - 1
+    return usable - own - len(sim.interfaces.in_subnet(subnet.id))

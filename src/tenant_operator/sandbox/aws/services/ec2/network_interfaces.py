@@ -104,7 +104,7 @@ def _of_people(call: Call) -> Iterator[Described]:
         document = _document(
             interface_id=eni.id,
             call_like=(call.account, eni.vpc_id, eni.subnet_id, eni.availability_zone),
-            private_ip=eni.private_ip_address,
+            private_ip=eni.private_ip_address or "",
             description=eni.description,
             groups={group.id: group.name for group in eni.group_set},
             kind=eni.interface_type,

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from moto.iam.models import iam_backends
+from moto.iam.exceptions import MalformedPolicyDocument
+from moto.iam.models import SERVICE_NAME_CONVERSION, iam_backends
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 
 from tenant_operator.sandbox.aws.calls import Call
@@ -26,6 +27,8 @@ MANAGED_POLICIES_PER_ROLE = ("L-0DA4ABF3", 10)
 MAX_INLINE_POLICIES = 10_240  # characters of all of a role's, without white space
 MAX_TRUST_POLICY = 2048  # characters, without white space; L-C07B4B0D
 MAX_TAGS = 50
+# As https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html links to them.
+_SERVICE_NAMES = {"ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _ROLE_PRINCIPAL = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/.+")
 _ANY_PRINCIPAL = re.compile(r"\*|\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|(role|user|assumed-role)/.+)")
@@ -73,7 +76,10 @@ def _update_trust(sim: Simulation, call: Call) -> None:
 
 
 def _check_trust(call: Call, document: str) -> None:
-    IAMTrustPolicyDocumentValidator(document).validate()
+    try:
+        IAMTrustPolicyDocumentValidator(document).validate()
+    except MalformedPolicyDocument as error:
+        raise AwsFailure("MalformedPolicyDocument", error.message) from error
     if len(re.sub(r"\s", "", document)) > MAX_TRUST_POLICY:
         raise _exceeded("ACLSizePerRole", MAX_TRUST_POLICY)
     parsed = json.loads(document)
@@ -168,6 +174,7 @@ _CHECKS: dict[str, Callable[[Simulation, Call], None]] = {
 
 
 def install(sim: Simulation) -> None:
-    """Refuse what IAM refuses."""
+    """Refuse what IAM refuses; name service-linked roles as the services do."""
+    SERVICE_NAME_CONVERSION.update(_SERVICE_NAMES)
     for action, check in _CHECKS.items():
         sim.validates("iam", action)(partial(check, sim))
