@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from tenant_operator.api.constraints import Struct, between, elements, length, matching
+from tenant_operator.api.constraints import Struct, between, elements, length, matching, one_of
 from tenant_operator.api.selector import LabelSelector
 from tenant_operator.api.types import SecretArnPrefix
 
-Override = Literal[
+OVERRIDES = (
     "cpu",
     "memory",
     "replicas",
@@ -19,7 +19,8 @@ Override = Literal[
     "command",
     "routing",
     "placement",
-]
+)
+"""What a tier may let its tenants set."""
 
 
 class Ceilings(Struct):
@@ -57,7 +58,12 @@ class AllowedTenants(Struct):
     ] = ()
     """Beginnings that tenant ids must have one of, at most 50; "{namespace}-" stands for the tenant's
     namespace. Empty: any."""
-    overrides: Annotated[tuple[Override, ...], elements(10)] = ("cpu", "memory", "replicas", "healthCheck")
+    overrides: Annotated[tuple[Annotated[str, one_of(*OVERRIDES)], ...], elements(10)] = (
+        "cpu",
+        "memory",
+        "replicas",
+        "healthCheck",
+    )
     """What a tenant may set of its own: cpu, memory, replicas, healthCheck, image, environment, secrets,
     command (with entryPoint), routing, placement."""
     image_prefixes: Annotated[
