@@ -105,7 +105,9 @@ def template() -> str:
             "RoleArn": {"Description": "The Cell's spec.roleArn.", "Value": {"Fn::GetAtt": ["Role", "Arn"]}}
         },
     }
-    return HEAD + yaml.safe_dump(whole, sort_keys=False, width=200)
+    # CloudFormation refuses YAML aliases, which PyYAML writes for an object that comes twice: nothing in a copy does.
+    copy = json.loads(json.dumps(whole))
+    return HEAD + yaml.safe_dump(copy, sort_keys=False, width=200)
 
 
 def _document(name: str) -> dict[str, Any]:
