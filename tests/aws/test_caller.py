@@ -136,7 +136,7 @@ async def test_an_account_that_answers_nothing_slows_no_other(cell: Cell) -> Non
         accounts = Accounts(cell.caller.transport)
         healthy = await accounts.caller(AccountRef(account_id=other), REGION)
     await healthy("ecs", "list_clusters")
-    break_(cell, FaultKind.DELAY, "ListClusters", seconds=1.5)
+    break_(cell, FaultKind.DELAY, "ListClusters", seconds=5)
     hanging = [
         asyncio.create_task(cell.caller("ecs", "list_clusters")) for _ in range(THREADS_PER_ACCOUNT * 2)
     ]
@@ -152,7 +152,7 @@ async def test_an_account_that_answers_nothing_slows_no_other(cell: Cell) -> Non
 async def test_a_slow_sweep_leaves_threads_to_people(cell: Cell) -> None:
     sweep = cell.caller.at(Priority.RESYNC)
     await cell.caller("ecs", "list_clusters")
-    break_(cell, FaultKind.DELAY, "DescribeSubnets", seconds=1.5)
+    break_(cell, FaultKind.DELAY, "DescribeSubnets", seconds=5)
     slow = [
         asyncio.create_task(sweep("ec2", "describe_subnets")) for _ in range(RESYNC_THREADS_PER_ACCOUNT + 2)
     ]
