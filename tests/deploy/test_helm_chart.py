@@ -15,6 +15,8 @@ from tenant_operator.cli.run import command
 from tenant_operator.sandbox.cluster import ControlPlane
 from tests.deploy.go_tools import go_tool
 
+pytestmark = pytest.mark.usefixtures("built_helm")
+
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy" / "helm" / "tenant-operator"
 REQUIRED = ("installationId=prod-eu", "image.repository=registry.example.com/tenant-operator")
@@ -43,14 +45,8 @@ fullnameOverride: tenancy
 
 
 def helm(*arguments: str, values: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(go_tool("helm")), *arguments, "--values=-"],
-        input=values,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = [str(go_tool("helm")), *arguments, *(["--values=-"] if values else [])]
+    return subprocess.run(command, input=values, capture_output=True, text=True, check=False, timeout=120)
 
 
 def render(*settings: str, values: str = "", release: str = "operator") -> list[dict[str, Any]]:
@@ -219,3 +215,17 @@ def test_the_states_that_argo_cd_is_tested_with_have_only_fields_that_the_api_ha
     paths = [f"--filename={path}" for path in sorted(folder.rglob("testdata/*.yaml"))]
     done = control_plane.run_kubectl("create", "--dry-run=server", "--validate=strict", *paths)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_packaged_chart_holds_the_crds_themselves(tmp_path: Path) -> None:
+    done = helm("package", str(CHART), f"--destination={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    (package,) = tmp_path.glob("*.tgz")
+    rendered = helm("template", "operator", str(package), *(f"--set={setting}" for setting in REQUIRED))
+    assert rendered.stdout.count("kind: CustomResourceDefinition") == 4
+
+
+def test_the_image_runs_as_the_user_that_the_chart_names() -> None:
+    context = only(render(*REQUIRED), "Deployment")["spec"]["template"]["spec"]["securityContext"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"\nUSER {context['runAsUser']}:{context['runAsGroup']}\n" in dockerfile

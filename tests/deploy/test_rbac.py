@@ -12,6 +12,8 @@ import yaml
 from tenant_operator.sandbox.cluster import ControlPlane
 from tests.deploy.test_helm_chart import REQUIRED, only, render
 
+pytestmark = pytest.mark.usefixtures("built_helm")
+
 NAMESPACE = "rbac-system"
 CUSTOMERS = "rbac-customers"
 GROUP = "tenant-operator.dev"
