@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tenant_operator.api import CONDITIONS, KINDS, Cell, InfraGroup, Tenant, Tier, UnreadableObject, parse
-from tenant_operator.api.conditions import Condition, find
 from tenant_operator.api.selector import LabelSelector
 from tenant_operator.api.workload import FARGATE_SIZES, fargate_memory_options
 from tests.api.manifests import HTTPS_LISTENER, Manifest, manifest
@@ -132,14 +131,6 @@ def test_status_is_written_without_what_is_absent() -> None:
     assert written["tenantId"] == "acme"
     assert written["summary"] == {"tasks": "1/2"}
     assert "revision" not in written
-
-
-def test_condition_is_found_by_type() -> None:
-    ready = Condition(
-        type="Ready", status="True", reason="Ready", message="", last_transition_time="2026-05-12T10:00:00Z"
-    )
-    assert find((ready,), "Ready") is ready
-    assert find((ready,), "Placed") is None
 
 
 def test_ready_comes_first_in_every_kind() -> None:

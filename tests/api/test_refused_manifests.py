@@ -34,6 +34,11 @@ def test_names_of_the_wrong_manifests_are_told_apart() -> None:
 RIGHT: tuple[tuple[str, str, Manifest], ...] = (
     ("Tier", "zone by id", {"endpoint": {"hostedZone": {"name": None, "id": "Z0123456789ABCDEFGHIJ"}}}),
     ("Tier", "private zone by name", {"endpoint": {"hostedZone": {"private": True}}}),
+    (
+        "Tier",
+        "zone of one label",
+        {"endpoint": {"name": "tier.corp", "hostedZone": {"name": "corp", "private": True}}},
+    ),
     ("Tier", "name that is its zone", {"endpoint": {"name": "example.com"}}),
     ("Tier", "header", {"routing": {"by": "Header", "header": "X-Customer"}}),
     ("Tier", "host", {"endpoint": {"mode": "PerTenant"}, "routing": {"by": "Host"}}),

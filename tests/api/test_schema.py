@@ -8,7 +8,16 @@ from typing import Annotated, Any, ClassVar, Literal, Optional
 import pytest
 from pydantic import BaseModel, Field
 
-from tenant_operator.api.constraints import RULES, Rule, Struct, elements, entries, immutable, quoted, rules
+from tenant_operator.api.constraints import (
+    VALIDATIONS,
+    Rule,
+    Struct,
+    elements,
+    entries,
+    immutable,
+    quoted,
+    rules,
+)
 from tenant_operator.api.schema import NotStructural, structural_schema
 from tenant_operator.api.types import Document
 
@@ -67,8 +76,8 @@ def test_docstring_below_a_field_is_its_description_on_one_line(properties: dict
 
 
 def test_rules_of_a_field_stand_beside_those_of_its_type(properties: dict[str, Any]) -> None:
-    assert [rule["rule"] for rule in properties["filled"][RULES]] == ["self.size > 0", "true"]
-    assert properties["nameOfIt"][RULES] == [{"rule": "self == oldSelf", "message": "it stays"}]
+    assert [rule["rule"] for rule in properties["filled"][VALIDATIONS]] == ["self.size > 0", "true"]
+    assert properties["nameOfIt"][VALIDATIONS] == [{"rule": "self == oldSelf", "message": "it stays"}]
 
 
 def test_defaulted_struct_is_filled_by_the_defaults_inside(properties: dict[str, Any]) -> None:

@@ -419,6 +419,7 @@ def _tenants() -> Iterator[Wrong]:
     yield _tenant(
         "prefix with a final slash", {"routing": {"pathPrefix": "/acme/"}}, "without a slash at its end"
     )
+    yield _tenant("dots in a prefix", {"routing": {"pathPrefix": "/acme/.."}}, "no request would ever match")
     yield _tenant("the root as a prefix", {"routing": {"pathPrefix": "/"}}, "at least 2 chars")
     yield _tenant("prefix too long", {"routing": {"pathPrefix": "/" + "a" * 126}}, "may not be more than 126")
     yield _tenant("wildcard header value", {"routing": {"headerValue": "acme*"}}, "without wildcards")

@@ -65,8 +65,3 @@ class Condition(Struct):
     """When the status last changed."""
     observed_generation: Annotated[int, between(0, 2**53)] = 0
     """The generation of the spec that this is about."""
-
-
-def find(conditions: tuple[Condition, ...], type_: str) -> Condition | None:
-    """The condition of a type, or None."""
-    return next((condition for condition in conditions if condition.type == type_), None)

@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-RULES = "x-kubernetes-validations"
+VALIDATIONS = "x-kubernetes-validations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def add_rules(schema: dict[str, Any], rules: Iterable[Rule]) -> None:
     """Append rules to a schema's own."""
     entries = [rule.as_schema() for rule in rules]
     if entries:
-        schema[RULES] = [*schema.get(RULES, ()), *entries]
+        schema[VALIDATIONS] = [*schema.get(VALIDATIONS, ()), *entries]
 
 
 def rules(*given: Rule) -> Constraint:

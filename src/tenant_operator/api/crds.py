@@ -1,4 +1,8 @@
-"""The CustomResourceDefinitions of the four kinds, made from the models."""
+"""The CustomResourceDefinitions of the four kinds, made from the models.
+
+They need Kubernetes 1.31: selectable fields, and CEL's `isCIDR`
+(https://kubernetes.io/docs/reference/using-api/cel/#kubernetes-ip-cidr-libraries).
+"""
 
 from __future__ import annotations
 

@@ -106,8 +106,7 @@ class KubernetesObject(Struct):
     SELECTABLE: ClassVar[tuple[str, ...]] = ()
     """JSON paths of the fields that a field selector may name."""
     ROOT_RULES: ClassVar[tuple[Rule, ...]]
-    """Rules about metadata.name: they look at new objects only, so that a stored one can always get its
-    status."""
+    """Rules about metadata.name, of new objects only: a stored one must always be able to get its status."""
 
     metadata: ObjectMeta
 

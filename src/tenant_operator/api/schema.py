@@ -26,7 +26,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tenant_operator.api.constraints import RULES
+from tenant_operator.api.constraints import VALIDATIONS
 
 Schema = dict[str, Any]
 
@@ -141,8 +141,8 @@ class _Converter:
                         f"{place.path}: a field has one type; this is a union of {len(options)}"
                     )
                 target = options[0]
-            rules = [*target.get(RULES, ()), *siblings.pop(RULES, ())]
-            node = {**target, **siblings, **({RULES: rules} if rules else {})}
+            rules = [*target.get(VALIDATIONS, ()), *siblings.pop(VALIDATIONS, ())]
+            node = {**target, **siblings, **({VALIDATIONS: rules} if rules else {})}
         return node, place
 
 
@@ -170,7 +170,7 @@ def _in_words(default: object) -> str:
 
 
 _FIRST = ("description", "type", "format", "default", "enum")
-_LAST = ("required", "properties", "items", "additionalProperties", RULES)
+_LAST = ("required", "properties", "items", "additionalProperties", VALIDATIONS)
 
 
 def _ordered(schema: Schema) -> Schema:

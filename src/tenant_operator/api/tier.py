@@ -36,7 +36,8 @@ from tenant_operator.api.types import (
     PathPrefix,
     Region,
     RoleArn,
-    TaggedWith,
+    Tags,
+    ZoneName,
 )
 from tenant_operator.api.workload import TierWorkload
 
@@ -63,7 +64,7 @@ class HostedZone(Struct):
 
     id: HostedZoneId | None = None
     """Its id, such as Z0123456789ABCDEFGHIJ; exactly one of id and name."""
-    name: DnsName | None = None
+    name: ZoneName | None = None
     """Its name, such as example.com, without a final dot; exactly one of id and name."""
     private: bool | None = None
     """With name: whether the private zone of that name is meant. Absent: false."""
@@ -230,7 +231,7 @@ class TierSpec(Struct):
     """How tenants are placed in infra groups."""
     limits: Limits = Limits()
     """How far infra groups and cells are filled."""
-    tags: TaggedWith = Field(default={})
+    tags: Tags = Field(default={})
     """Tags on every AWS resource of the tier, for cost allocation; at most 30."""
     paused: bool = False
     """true: nothing of the tier, its cells, infra groups and tenants is changed in AWS."""

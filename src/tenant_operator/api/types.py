@@ -98,7 +98,7 @@ CertificateArn = Annotated[
     ),
 ]
 SECRET_ARN_PATTERN = (
-    f"^arn:{PARTITION}:(secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:[A-Za-z0-9/_+=.@-]+(:[^:*]*){{0,3}}"
+    f"^arn:{PARTITION}:(secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:[A-Za-z0-9/_+=.@!-]+(:[^:*]*){{0,3}}"
     "|ssm:[a-z0-9-]+:[0-9]{12}:parameter/[A-Za-z0-9/_.-]+)$"
 )
 SecretArn = Annotated[
@@ -116,7 +116,7 @@ SecretArnPrefix = Annotated[
     length(2048),
     matching(
         f"^arn:{PARTITION}:(secretsmanager:[a-z0-9-]+:[0-9]{{12}}:secret:|ssm:[a-z0-9-]+:[0-9]{{12}}:parameter/)"
-        "[A-Za-z0-9/_+=.@{}-]*$",
+        "[A-Za-z0-9/_+=.@!{}-]*$",
         "must be the beginning of a secret's ARN, account included and without wildcards, such as "
         "arn:aws:secretsmanager:us-east-1:222222222222:secret:{tenantId}/",
     ),
@@ -148,7 +148,7 @@ Zone = Annotated[
         "must be the name or the id of an Availability Zone, such as us-east-1a or use1-az1",
     ),
 ]
-TaggedWith = Annotated[
+Tags = Annotated[
     Mapping[str, Annotated[str, length(256, least=0)]],
     entries(30),
     rules(
@@ -175,6 +175,14 @@ DnsName = Annotated[
         "must be a DNS name in lower case without a final dot, such as tier-1.us-east-1.example.com",
     ),
 ]
+ZoneName = Annotated[
+    str,
+    length(220),
+    matching(
+        rf"^{DNS_LABEL}(\.{DNS_LABEL})*$",
+        "must be a zone's DNS name in lower case without a final dot, such as example.com",
+    ),
+]
 Port = Annotated[int, between(1, 65535)]
 Ipv4Cidr = Annotated[
     str,
@@ -197,6 +205,12 @@ PathPrefix = Annotated[
         "^(/[A-Za-z0-9_.~-]+)+$",
         "a path prefix is one or more segments of letters, digits and _ . ~ -, such as /acme, "
         "without wildcards and without a slash at its end",
+    ),
+    rules(
+        Rule(
+            "!self.split('/').exists(segment, segment == '.' || segment == '..')",
+            "clients resolve the segments . and .. away, so no request would ever match; write other segments",
+        )
     ),
 ]
 HeaderValue = Annotated[
