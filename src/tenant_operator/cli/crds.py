@@ -25,7 +25,10 @@ from tenant_operator.api import crds
     help="Exit with 1 when DIR does not hold exactly what --write would write.",
 )
 def command(target: Path | None, checked: Path | None) -> None:
-    """Print the CustomResourceDefinitions as YAML: tenant-operator crds | kubectl apply --server-side -f -"""
+    """Print the CustomResourceDefinitions as YAML.
+
+    Install them: tenant-operator crds | kubectl apply --server-side -f -
+    """
     if target is not None and checked is not None:
         raise click.UsageError("--write and --check do not go together; give one of them")
     if target is not None:
