@@ -1,7 +1,7 @@
 """Programs in Go that tests run: Helm and kstatus, built once for a machine from `tests/deploy/tools`.
 
-Helm takes a good minute on two cores, so both stay in the cache folder, by what they were built from. `go.sum` holds
-what each module must hash to (https://go.dev/ref/mod#go-sum-files).
+Helm takes one to three minutes on two cores, so both stay in the cache folder, by what they were built from. `go.sum`
+holds what each module must hash to (https://go.dev/ref/mod#go-sum-files).
 """
 
 from __future__ import annotations
