@@ -103,6 +103,25 @@ def test_the_51st_interface_endpoint_of_a_vpc_is_refused(network: Network) -> No
         network.endpoint(PrivateDnsEnabled=False)
 
 
+def test_the_network_interfaces_of_a_region_are_limited(network: Network) -> None:
+    network.grant("L-DF5E4CA3", 3)
+    network.endpoint(PrivateDnsEnabled=False)
+    with refused("NetworkInterfaceLimitExceeded"):
+        network.endpoint(PrivateDnsEnabled=False)
+
+
+def test_an_interface_has_at_most_5_security_groups(network: Network) -> None:
+    groups = [
+        network.ec2.create_security_group(GroupName=f"g{number}", Description="g", VpcId=network.vpc)[
+            "GroupId"
+        ]
+        for number in range(6)
+    ]
+    with refused("SecurityGroupsPerInterfaceLimitExceeded"):
+        network.endpoint(SecurityGroupIds=groups)
+    network.endpoint(SecurityGroupIds=groups[:5])
+
+
 def test_two_endpoints_with_one_private_name_in_a_vpc_are_refused(network: Network) -> None:
     network.endpoint(PrivateDnsEnabled=True)
     clash = f"already a conflicting DNS domain for logs.{REGION}.amazonaws.com in the VPC {network.vpc}"

@@ -226,6 +226,12 @@ def test_an_alias_to_a_record_of_the_zone_needs_that_record(zone: Zone) -> None:
     zone.change(("CREATE", simple("b.e.com")), ("CREATE", record))
 
 
+def test_an_alias_to_a_load_balancer_needs_the_zone_of_its_region(zone: Zone) -> None:
+    alias = {**_BALANCER, "HostedZoneId": "Z3AADJGX6KTTL2"}
+    with refused("InvalidChangeBatch", "but the alias target name does not lie within the target zone"):
+        zone.change(("CREATE", {"Name": "a.e.com", "Type": "A", "AliasTarget": alias}))
+
+
 def test_names_are_told_apart_without_case_and_shown_as_route_53_shows_them(zone: Zone) -> None:
     zone.change(("CREATE", weighted("*.W.E.com", "ig-1")))
     (record,) = zone.records(StartRecordName="\\052.w.e.com", MaxItems="1")

@@ -5,14 +5,15 @@ https://docs.aws.amazon.com/servicequotas/latest/userguide/intro.html. Defaults:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.failures import AwsFailure
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("service-quotas")
 
 GLOBAL_REGION = "us-east-1"  # where the quotas of global services are
 _GLOBAL = frozenset({"iam", "route53"})
@@ -142,6 +143,7 @@ def _applied(sim: Simulation, call: Call, quota: Quota) -> float:
     return float(sim.quota(call.account, call.region, quota.code, quota.default))
 
 
+@behaviours.answers("GetServiceQuota")
 def _get(sim: Simulation, call: Call) -> Mapping[str, Any]:
     quota = _known(call)
     if quota.service in _WITHOUT_APPLIED:
@@ -150,12 +152,14 @@ def _get(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"Quota": _shown(call, quota, _applied(sim, call, quota))}
 
 
+@behaviours.answers("GetAWSDefaultServiceQuota")
 def _get_default(sim: Simulation, call: Call) -> Mapping[str, Any]:
     _ = sim
     quota = _known(call)
     return {"Quota": _shown(call, quota, quota.default)}
 
 
+@behaviours.answers("ListServiceQuotas")
 def _list(sim: Simulation, call: Call) -> Mapping[str, Any]:
     service = call.parameters["ServiceCode"]
     quotas = [] if service in _WITHOUT_APPLIED else _of_service(call)
@@ -166,6 +170,7 @@ def _list(sim: Simulation, call: Call) -> Mapping[str, Any]:
     }
 
 
+@behaviours.answers("ListAWSDefaultServiceQuotas")
 def _list_defaults(sim: Simulation, call: Call) -> Mapping[str, Any]:
     _ = sim
     shown, token = _page(_of_service(call), call.parameters)
@@ -182,6 +187,7 @@ def _of_service(call: Call) -> list[Quota]:
     return [quota for quota in TABLE if quota.service == service]
 
 
+@behaviours.answers("ListServices")
 def _services(sim: Simulation, call: Call) -> Mapping[str, Any]:
     _ = sim
     names = [{"ServiceCode": code, "ServiceName": name} for code, name in sorted(_NAMES.items())]
@@ -201,15 +207,6 @@ def _page(items: Sequence[ItemT], parameters: Mapping[str, Any]) -> tuple[Sequen
     return items[start : start + size], f"{start + size:08x}" if start + size < len(items) else None
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "GetServiceQuota": _get,
-    "GetAWSDefaultServiceQuota": _get_default,
-    "ListServiceQuotas": _list,
-    "ListAWSDefaultServiceQuotas": _list_defaults,
-    "ListServices": _services,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer Service Quotas, and two control routes.
 
@@ -217,8 +214,7 @@ def install(sim: Simulation) -> None:
     `GET quotas`: the values that were granted.
     """
     sim.own_services.add("service-quotas")
-    for action, handler in HANDLERS.items():
-        sim.handles("service-quotas", action)(partial(handler, sim))
+    behaviours.install(sim)
 
     @sim.controls("POST", "quotas")
     def grant(values: Mapping[str, Any]) -> Mapping[str, Any]:

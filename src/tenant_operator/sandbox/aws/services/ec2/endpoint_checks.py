@@ -20,6 +20,7 @@ from tenant_operator.sandbox.aws.services.ec2.state import PENDING_ACCEPTANCE, R
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 MAX_POLICY = 20_480  # characters
+MAX_GROUPS = 5  # security groups per network interface
 
 
 def vpc(call: Call, vpc_id: str) -> Any:
@@ -90,8 +91,20 @@ def subnet_of(call: Call, subnet_id: str) -> Any:
     raise AwsFailure("InvalidSubnetID.NotFound", f"The subnet ID '{subnet_id}' does not exist")
 
 
+def interfaces(sim: Simulation, call: Call, number: int) -> None:
+    """Raises AwsFailure: NetworkInterfaceLimitExceeded, when so many more do not fit into the Region."""
+    limit = quotas.NETWORK_INTERFACES.of(sim, call)
+    used = sum((found.account, found.region) == (call.account, call.region) for found in sim.interfaces)
+    if number and used + number > limit:
+        message = f"The maximum number of network interfaces ({limit}) has been reached."
+        raise AwsFailure("NetworkInterfaceLimitExceeded", message)
+
+
 def security_groups(call: Call, vpc_id: str, wanted: Sequence[str]) -> list[str]:
     """The groups' ids; the VPC's default group when none are wanted. Raises AwsFailure: InvalidGroup.NotFound."""
+    if len(wanted) > MAX_GROUPS:
+        message = f"The maximum number of security groups per interface ({MAX_GROUPS}) has been reached."
+        raise AwsFailure("SecurityGroupsPerInterfaceLimitExceeded", message)
     of_vpc = ec2_backends[call.account][call.region].groups.get(vpc_id, {})
     if not wanted:
         return [group.id for group in of_vpc.values() if group.is_default or group.name == "default"]

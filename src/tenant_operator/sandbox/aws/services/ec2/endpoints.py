@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.htm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,13 +26,16 @@ from tenant_operator.sandbox.aws.services.ec2.state import (
     Ec2State,
     Endpoint,
 )
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("ec2")
 
 
 def _state(sim: Simulation, call: Call) -> Ec2State:
     return sim.state(Ec2State, call.account, call.region)
 
 
+@behaviours.answers("CreateVpcEndpoint")
 def _create(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state = _state(sim, call)
     earlier = state.earlier(call.action, call.parameters, state.endpoints)
@@ -52,6 +55,7 @@ def _made(sim: Simulation, state: Ec2State, call: Call) -> Endpoint:
     kind = checks.kind(offer, parameters.get("VpcEndpointType") or "Gateway")
     checks.room(sim, state, call, network.id, kind)
     subnets = checks.subnets(call, offer, network.id, parameters.get("SubnetIds") or ())
+    checks.interfaces(sim, call, len(subnets))
     groups = checks.security_groups(call, network.id, parameters.get("SecurityGroupIds") or ())
     tables = checks.route_tables(call, network.id, parameters.get("RouteTableIds") or ())
     _check_members(kind, parameters)
@@ -132,6 +136,7 @@ def _let_linger(sim: Simulation, interfaces: Iterable[Interface]) -> None:
         sim.after(sim.durations.interface_lingering, partial(sim.interfaces.release, interface.id))
 
 
+@behaviours.answers("ModifyVpcEndpoint")
 def _modify(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, parameters = _state(sim, call), call.parameters
     endpoint = _known(state, parameters["VpcEndpointId"])
@@ -143,6 +148,7 @@ def _modify(sim: Simulation, call: Call) -> Mapping[str, Any]:
         checks.subnet_of(call, subnet) for subnet in _left(endpoint.interfaces, parameters, "RemoveSubnetIds")
     ]
     new_subnets = checks.subnets(call, offer, endpoint.vpc_id, parameters.get("AddSubnetIds") or (), taken)
+    checks.interfaces(sim, call, len(new_subnets))
     groups = _changed(endpoint.security_group_ids, parameters, "SecurityGroupIds")
     tables = _changed(endpoint.route_table_ids, parameters, "RouteTableIds")
     checks.security_groups(call, endpoint.vpc_id, parameters.get("AddSecurityGroupIds") or ())
@@ -194,6 +200,7 @@ def _set_tables(endpoint: Endpoint, tables: list[str]) -> None:
     endpoint.route_table_ids = tables
 
 
+@behaviours.answers("DeleteVpcEndpoints")
 def _delete(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state = _state(sim, call)
     failed = []
@@ -234,6 +241,7 @@ def _known(state: Ec2State, endpoint_id: str) -> Endpoint:
     return found
 
 
+@behaviours.answers("DescribeVpcEndpoints")
 def _describe(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, wanted = _state(sim, call), call.parameters.get("VpcEndpointIds") or ()
     chosen = [_known(state, endpoint_id) for endpoint_id in wanted] if wanted else state.endpoints.values()
@@ -256,15 +264,6 @@ def reject(endpoint: Endpoint) -> None:
     endpoint.private_dns = False
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "CreateVpcEndpoint": _create,
-    "ModifyVpcEndpoint": _modify,
-    "DeleteVpcEndpoints": _delete,
-    "DescribeVpcEndpoints": _describe,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer the calls about endpoints."""
-    for action, handler in HANDLERS.items():
-        sim.handles("ec2", action)(partial(handler, sim))
+    behaviours.install(sim)

@@ -1,4 +1,4 @@
-"""What moto's own EC2 answers lack: pages, all-or-nothing rule changes, true counts of free addresses.
+"""What moto's own EC2 answers lack: pages, all-or-nothing rule changes, true counts of free addresses, quick tags.
 
 Moto's classes are shared by the whole process, so they are changed once and for all simulations of it.
 """
@@ -11,6 +11,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 
@@ -43,6 +44,7 @@ def install(sim: Simulation) -> None:
         _replace(name, _atomic)
     free = property(functools.partial(_free_addresses, sim))
     setattr(Subnet, "available_ip_address_count", free)  # noqa: B010  # an assignment to a property is no valid type
+    setattr(TaggedEC2Resource, "get_tags", _tags)  # noqa: B010  # an assignment to a method is no valid type
 
 
 def _replace(name: str, change: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -85,3 +87,9 @@ def _free_addresses(sim: Simulation, subnet: Any) -> int:
     own: int = sum(eni.subnet_id == subnet.id for eni in subnet.ec2_backend.enis.values())
     usable = int(subnet.cidr.num_addresses) - RESERVED_ADDRESSES - 1
     return usable - own - len(sim.interfaces.in_subnet(subnet.id))
+
+
+def _tags(resource: Any) -> list[dict[str, str]]:
+    """The tags of one resource, looked up; moto compares its id with those of all tags of the Region."""
+    found = resource.ec2_backend.tags.get(resource.id, {})
+    return [{"resource_id": resource.id, "key": key, "value": value} for key, value in found.items()]

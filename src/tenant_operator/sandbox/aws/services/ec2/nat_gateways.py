@@ -6,7 +6,7 @@ them; states and refusals are added here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,16 @@ from tenant_operator.sandbox.aws.services.ec2 import quotas
 from tenant_operator.sandbox.aws.services.ec2.describing import Described, matching, page, tag_new, tags_of
 from tenant_operator.sandbox.aws.services.ec2.endpoint_checks import subnet_of
 from tenant_operator.sandbox.aws.services.ec2.state import Ec2State
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("ec2")
 
 
 def _backend(call: Call) -> Any:
     return ec2_backends[call.account][call.region]
 
 
+@behaviours.answers("CreateNatGateway")
 def _create(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, backend = sim.state(Ec2State, call.account, call.region), _backend(call)
     earlier = state.earlier(call.action, call.parameters, backend.nat_gateways)
@@ -79,6 +82,7 @@ def _check_address(backend: Any, allocation: str | None) -> None:
         raise AwsFailure("Resource.AlreadyAssociated", message)
 
 
+@behaviours.answers("DescribeNatGateways")
 def _describe(sim: Simulation, call: Call) -> Mapping[str, Any]:
     _ = sim
     gateways, wanted = _backend(call).nat_gateways, call.parameters.get("NatGatewayIds") or ()
@@ -119,6 +123,7 @@ def _described(call: Call, gateway: Any) -> Described:
     return Described(document, fields, tags_of(call, gateway.id))
 
 
+@behaviours.answers("DeleteNatGateway")
 def _delete(sim: Simulation, call: Call) -> Mapping[str, Any]:
     backend, gateway_id = _backend(call), call.parameters["NatGatewayId"]
     gateway = backend.nat_gateways.get(gateway_id)
@@ -139,14 +144,6 @@ def _finish(backend: Any, gateway: Any) -> None:
     backend.enis.pop(gateway._eni.id, None)  # noqa: SLF001 - as in _made
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "CreateNatGateway": _create,
-    "DescribeNatGateways": _describe,
-    "DeleteNatGateway": _delete,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer the calls about NAT gateways."""
-    for action, handler in HANDLERS.items():
-        sim.handles("ec2", action)(partial(handler, sim))
+    behaviours.install(sim)

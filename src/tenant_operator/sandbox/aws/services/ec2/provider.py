@@ -33,7 +33,9 @@ from tenant_operator.sandbox.aws.services.ec2.state import (
     endpoints_of_service,
 )
 from tenant_operator.sandbox.aws.services.elbv2.state import ElbState
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("ec2")
 
 _ACCEPTABLE = frozenset({PENDING_ACCEPTANCE, PENDING, AVAILABLE})
 
@@ -50,6 +52,7 @@ def _known(state: Ec2State, service_id: str) -> EndpointService:
     return found
 
 
+@behaviours.answers("CreateVpcEndpointServiceConfiguration")
 def _create(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, parameters = _state(sim, call), call.parameters
     earlier = state.earlier(call.action, parameters, state.services)
@@ -108,6 +111,7 @@ def _configuration(call: Call, service: EndpointService) -> Described:
     return Described(document, fields, tags_of(call, service.id))
 
 
+@behaviours.answers("ModifyVpcEndpointServiceConfiguration")
 def _modify(sim: Simulation, call: Call) -> Mapping[str, Any]:
     parameters = call.parameters
     service = _known(_state(sim, call), parameters["ServiceId"])
@@ -126,6 +130,7 @@ def _modify(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"Return": True}
 
 
+@behaviours.answers("DescribeVpcEndpointServiceConfigurations")
 def _describe(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, wanted = _state(sim, call), call.parameters.get("ServiceIds") or ()
     chosen = [_known(state, service_id) for service_id in wanted] if wanted else state.services.values()
@@ -134,6 +139,7 @@ def _describe(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"ServiceConfigurations": [item.shown() for item in found], "NextToken": token}
 
 
+@behaviours.answers("DeleteVpcEndpointServiceConfigurations")
 def _delete(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, failed = _state(sim, call), []
     for service_id in call.parameters["ServiceIds"]:
@@ -153,6 +159,7 @@ def _remove(sim: Simulation, state: Ec2State, service_id: str) -> None:
     forget_tags(service.account, service.region, service_id)
 
 
+@behaviours.answers("DescribeVpcEndpointServicePermissions")
 def _permissions(sim: Simulation, call: Call) -> Mapping[str, Any]:
     service = _known(_state(sim, call), call.parameters["ServiceId"])
     allowed = [
@@ -169,6 +176,7 @@ def _principal_type(principal: str) -> str:
     return {"user": "User", "role": "Role"}.get(resource.split("/")[0], "Account")
 
 
+@behaviours.answers("ModifyVpcEndpointServicePermissions")
 def _modify_permissions(sim: Simulation, call: Call) -> Mapping[str, Any]:
     service = _known(_state(sim, call), call.parameters["ServiceId"])
     service.principals |= set(call.parameters.get("AddAllowedPrincipals") or ())
@@ -176,6 +184,7 @@ def _modify_permissions(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"ReturnValue": True}
 
 
+@behaviours.answers("DescribeVpcEndpointConnections")
 def _connections(sim: Simulation, call: Call) -> Mapping[str, Any]:
     services = _state(sim, call).services.values()
     described = [
@@ -208,10 +217,12 @@ def _connection(service: EndpointService, endpoint: Endpoint) -> Described:
     return Described(document, fields)
 
 
+@behaviours.answers("AcceptVpcEndpointConnections")
 def _accept(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return _answered(sim, call, frozenset({PENDING_ACCEPTANCE}), partial(accept, sim))
 
 
+@behaviours.answers("RejectVpcEndpointConnections")
 def _reject(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return _answered(sim, call, _ACCEPTABLE, reject)
 
@@ -238,19 +249,6 @@ def _answered(
     return {"Unsuccessful": failed}
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "CreateVpcEndpointServiceConfiguration": _create,
-    "ModifyVpcEndpointServiceConfiguration": _modify,
-    "DescribeVpcEndpointServiceConfigurations": _describe,
-    "DeleteVpcEndpointServiceConfigurations": _delete,
-    "DescribeVpcEndpointServicePermissions": _permissions,
-    "ModifyVpcEndpointServicePermissions": _modify_permissions,
-    "DescribeVpcEndpointConnections": _connections,
-    "AcceptVpcEndpointConnections": _accept,
-    "RejectVpcEndpointConnections": _reject,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer the calls of providers, and three control routes.
 
@@ -258,8 +256,7 @@ def install(sim: Simulation) -> None:
     "availability_zones": […], "allowed_principals": ["*"]}`: a service without load balancers; answers its name.
     `POST provider/accept {"endpoint": id}` or `{"service": name}`, `POST provider/reject …`: as the provider does.
     """
-    for action, handler in HANDLERS.items():
-        sim.handles("ec2", action)(partial(handler, sim))
+    behaviours.install(sim)
 
     @sim.controls("POST", "provider/service")
     def offer(values: Mapping[str, Any]) -> Mapping[str, Any]:

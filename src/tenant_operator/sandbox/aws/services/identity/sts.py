@@ -6,9 +6,8 @@ https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +17,9 @@ from tenant_operator.sandbox.aws.calls import Call, Principal
 from tenant_operator.sandbox.aws.credentials import AccessKey
 from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.services.identity import trust
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("sts")
 
 _ROLE_ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/(?P<path>.*/)?(?P<name>[^/]+)"
@@ -28,6 +29,7 @@ _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 SHORTEST_SESSION, LONGEST_CHAINED_SESSION = 900, 3600  # seconds
 
 
+@behaviours.answers("GetCallerIdentity")
 def _identity(sim: Simulation, call: Call) -> Mapping[str, Any]:
     _ = sim
     principal = call.principal
@@ -48,6 +50,7 @@ def _role(account: str, partition: str, name: str) -> Any:
     return next((role for role in roles if role.name == name), None)
 
 
+@behaviours.answers("AssumeRole")
 def _assume(sim: Simulation, call: Call) -> Mapping[str, Any]:
     parameters = call.parameters
     arn, session = parameters["RoleArn"], parameters["RoleSessionName"]
@@ -135,14 +138,7 @@ def _credentials(key: AccessKey) -> dict[str, Any]:
     }
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "GetCallerIdentity": _identity,
-    "AssumeRole": _assume,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer STS. Its other calls are not simulated, and say so."""
     sim.own_services.add("sts")
-    for action, handler in HANDLERS.items():
-        sim.handles("sts", action)(partial(handler, sim))
+    behaviours.install(sim)

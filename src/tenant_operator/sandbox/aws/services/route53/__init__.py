@@ -7,7 +7,7 @@ authorisations to associate other accounts' VPCs.
 
 from __future__ import annotations
 
-from tenant_operator.sandbox.aws.services.route53 import limits, records, tags, zones
+from tenant_operator.sandbox.aws.services.route53 import answers, limits, records, tags, zones
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 __all__ = ["install"]
@@ -16,5 +16,5 @@ __all__ = ["install"]
 def install(sim: Simulation) -> None:
     """Answer all calls of the service."""
     sim.own_services.add("route53")
-    for module in (zones, records, limits, tags):
+    for module in (zones, records, limits, tags, answers):
         module.install(sim)

@@ -6,17 +6,21 @@ https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tenant_operator.sandbox.aws.failures import AwsFailure
+from tenant_operator.sandbox.aws.services.elbv2.load_balancers import canonical_hosted_zone_id
 from tenant_operator.sandbox.aws.services.route53 import names, record_sets
 from tenant_operator.sandbox.aws.services.route53.state import Delta, Group, RecordKey, RecordSet, Zone
 
 MAX_ELEMENTS = 1000  # ResourceRecord elements; an alias is one, an UPSERT counts twice
 MAX_CHARACTERS = 32_000  # of all values; an UPSERT counts twice
 MAX_GROUP = 100  # record sets with one routing policy, name and type
+
+_LOAD_BALANCER = re.compile(r"[a-z0-9.-]+\.(?P<region>[a-z]+-[a-z-]+-\d)\.elb\.amazonaws\.com\.")
 
 Change = tuple[str, RecordSet]  # CREATE | UPSERT | DELETE and its record set
 
@@ -160,14 +164,25 @@ def _group_problems(zone: Zone, name: str, group: Group, before: Group) -> Itera
 
 
 def _alias_problems(zone: Zone, record_set: RecordSet, touched: Mapping[str, Group]) -> Iterator[str]:
-    """An alias to a record of the same zone needs that record."""
+    """An alias to a record of the same zone needs that record; one to a load balancer the zone of its Region."""
     alias = record_set.document.get("AliasTarget")
-    if alias is None or alias["HostedZoneId"] != zone.id:
+    if alias is None:
         return
-    target = alias["DNSName"]
-    what = f"Tried to create an alias that targets {target}, type {record_set.type} in zone {zone.id}, but"
-    group = touched.get(target, zone.groups.get(target, {}))
-    if not names.lies_within(target, zone.name):
-        yield f"{what} the alias target name does not lie within the target zone"
-    elif all(type_ != record_set.type for type_, _ in group):
-        yield f"{what} that target was not found"
+    target, target_zone = alias["DNSName"], alias["HostedZoneId"]
+    what = (
+        f"Tried to create an alias that targets {target}, type {record_set.type} in zone {target_zone}, but"
+    )
+    outside = f"{what} the alias target name does not lie within the target zone"
+    balancer = _LOAD_BALANCER.fullmatch(target)
+    if target_zone == zone.id:
+        group = touched.get(target, zone.groups.get(target, {}))
+        if not names.lies_within(target, zone.name):
+            yield outside
+        elif all(type_ != record_set.type for type_, _ in group):
+            yield f"{what} that target was not found"
+    elif balancer is not None:
+        of_region = {
+            canonical_hosted_zone_id(balancer["region"], kind) for kind in ("application", "network")
+        }
+        if target_zone not in of_region:
+            yield outside

@@ -5,8 +5,7 @@ https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.htm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -23,13 +22,16 @@ from tenant_operator.sandbox.aws.services.route53.state import (
     Zone,
     of_account,
 )
-from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
+
+behaviours = Behaviours("route53")
 
 MAX_PAGE = 100
 _APEX_TTL = 172_800
 _SOA_TTL = 900
 
 
+@behaviours.answers("CreateHostedZone")
 def _create(sim: Simulation, call: Call) -> Mapping[str, Any]:
     zone = _made(sim, call)
     change = of_account(sim, call.account).note_change(sim)
@@ -40,10 +42,12 @@ def _create(sim: Simulation, call: Call) -> Mapping[str, Any]:
     }
 
 
+@behaviours.answers("GetHostedZone")
 def _get(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return _shown(of_account(sim, call.account).zone(call.parameters["Id"]))
 
 
+@behaviours.answers("DeleteHostedZone")
 def _delete(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state = of_account(sim, call.account)
     zone = state.zone(call.parameters["Id"])
@@ -56,16 +60,19 @@ def _delete(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"ChangeInfo": state.note_change(sim).describe(sim.now())}
 
 
+@behaviours.answers("UpdateHostedZoneComment")
 def _comment(sim: Simulation, call: Call) -> Mapping[str, Any]:
     zone = of_account(sim, call.account).zone(call.parameters["Id"])
     zone.comment = call.parameters.get("Comment") or ""
     return {"HostedZone": zone.describe()}
 
 
+@behaviours.answers("GetHostedZoneCount")
 def _count(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"HostedZoneCount": len(of_account(sim, call.account).zones)}
 
 
+@behaviours.answers("AssociateVPCWithHostedZone")
 def _associate(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state = of_account(sim, call.account)
     zone = _private(state, call.parameters["HostedZoneId"])
@@ -79,6 +86,7 @@ def _associate(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"ChangeInfo": state.note_change(sim).describe(sim.now())}
 
 
+@behaviours.answers("DisassociateVPCFromHostedZone")
 def _disassociate(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state = of_account(sim, call.account)
     zone = _private(state, call.parameters["HostedZoneId"])
@@ -171,6 +179,7 @@ def _check_conflict(state: Route53State, name: str, vpc: tuple[str, str]) -> Non
         raise AwsFailure("ConflictingDomainExists", message)
 
 
+@behaviours.answers("ListHostedZones")
 def _list(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, parameters = of_account(sim, call.account), call.parameters
     marker, size = parameters.get("Marker"), page_size(parameters, MAX_PAGE)
@@ -189,6 +198,7 @@ def _list(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return answer
 
 
+@behaviours.answers("ListHostedZonesByName")
 def _list_by_name(sim: Simulation, call: Call) -> Mapping[str, Any]:
     state, parameters = of_account(sim, call.account), call.parameters
     size = page_size(parameters, MAX_PAGE)
@@ -212,20 +222,6 @@ def _list_by_name(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return answer
 
 
-HANDLERS: Mapping[str, Callable[[Simulation, Call], Mapping[str, Any]]] = {
-    "CreateHostedZone": _create,
-    "GetHostedZone": _get,
-    "DeleteHostedZone": _delete,
-    "UpdateHostedZoneComment": _comment,
-    "GetHostedZoneCount": _count,
-    "ListHostedZones": _list,
-    "ListHostedZonesByName": _list_by_name,
-    "AssociateVPCWithHostedZone": _associate,
-    "DisassociateVPCFromHostedZone": _disassociate,
-}
-
-
 def install(sim: Simulation) -> None:
     """Answer the calls about hosted zones."""
-    for action, handler in HANDLERS.items():
-        sim.handles("route53", action)(partial(handler, sim))
+    behaviours.install(sim)
