@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from tenant_operator.sandbox.environment import aws_settings, without_aws, without_proxies
+from tenant_operator.sandbox.environment import aws_settings, without_foreign
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress, SilentProgress
 from tenant_operator.sandbox.tied_process import TiedProcess
@@ -47,6 +47,7 @@ class AwsProcess:
         self._is_temporary = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="tenant-operator-aws-"))
         self.profile = profile
+        self._ready_file = self.folder / "aws.json"
         self._arguments = tuple(arguments)
         self._progress = progress or SilentProgress()
         self._process: TiedProcess | None = None
@@ -66,17 +67,28 @@ class AwsProcess:
         Raises:
             SandboxError: it does not come up; the message holds the end of its log.
         """
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start it and return at once; `await_ready` must follow. What else takes its time can be done in between."""
         self._progress.step("Starting the simulated AWS")
         logs = self.folder / "logs"
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ready_file = self.folder / "aws.json"
-        ready_file.unlink(missing_ok=True)
+        self._ready_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "tenant_operator.sandbox.aws", "--host", "127.0.0.1", "--port", "0"]
-        command += ["--ready-file", str(ready_file), "--profile", self.profile, *self._arguments]
-        environment = without_aws(without_proxies(os.environ))
+        command += ["--ready-file", str(self._ready_file), "--profile", self.profile, *self._arguments]
+        environment = without_foreign(os.environ)
         self._process = TiedProcess("aws", command, logs / "aws.log", environment=environment)
+
+    def await_ready(self) -> None:
+        """Return when it answers.
+
+        Raises:
+            SandboxError: it does not come up, and is stopped; the message holds the end of its log.
+        """
         try:
-            self._read_ready_file(ready_file)
+            self._read_ready_file()
         except BaseException:
             self.stop()
             raise
@@ -104,7 +116,7 @@ class AwsProcess:
 
     def environment(self) -> dict[str, str]:
         """This process's whole environment, led to the simulated AWS: no real credentials, profiles or proxies."""
-        return {**without_aws(without_proxies(os.environ)), **self.settings()}
+        return {**without_foreign(os.environ), **self.settings()}
 
     def __enter__(self) -> Self:
         self.start()
@@ -115,10 +127,11 @@ class AwsProcess:
     ) -> None:
         self.stop()
 
-    def _read_ready_file(self, ready_file: Path) -> None:
-        assert self._process is not None
+    def _read_ready_file(self) -> None:
+        if self._process is None:
+            raise SandboxError("the simulated AWS was not launched; call start() instead")
         started = time.monotonic()
-        while not ready_file.exists():
+        while not self._ready_file.exists():
             self._process.check_running()
             if time.monotonic() - started > _READY_SECONDS:
                 raise SandboxError(
@@ -126,7 +139,7 @@ class AwsProcess:
                     f"{self._process.log_tail()}"
                 )
             time.sleep(_POLL_SECONDS)
-        ready = json.loads(ready_file.read_text())
+        ready = json.loads(self._ready_file.read_text())
         self.endpoint_url = str(ready["endpoint"])
         self.access_key_id = str(ready["access_key_id"])
         self.secret_access_key = str(ready["secret_access_key"])

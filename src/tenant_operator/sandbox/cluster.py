@@ -22,7 +22,7 @@ import yaml
 
 from tenant_operator.sandbox.binaries import ControlPlaneBinaries, find_binaries
 from tenant_operator.sandbox.certificates import ControlPlaneKeys, create_keys
-from tenant_operator.sandbox.environment import without_proxies
+from tenant_operator.sandbox.environment import without_foreign
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress, SilentProgress
 from tenant_operator.sandbox.tied_process import TiedProcess
@@ -264,7 +264,7 @@ def run_kubectl(
         capture_output=True,
         text=True,
         check=False,
-        env=without_proxies(os.environ),
+        env=without_foreign(os.environ),
     )
 
 

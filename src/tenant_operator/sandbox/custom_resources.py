@@ -12,7 +12,7 @@ import kubernetes
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress
 
-_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_APPLY = "application/apply-patch+yaml"
 _FIELD_MANAGER = "tenant-operator-sandbox"
 _ESTABLISHED_SECONDS = 60.0  # usually well under a second
 _POLL_SECONDS = 0.1
@@ -28,64 +28,50 @@ def install_custom_resources(kubeconfig: Path, progress: Progress) -> None:
     Raises:
         SandboxError: the cluster refuses one, cannot be reached, or does not establish one.
     """
-    from tenant_operator.api.crds import (
-        manifests,
-    )  # builds schemas; not needed when all one asks is `sandbox status`
+    from tenant_operator.api.crds import manifests  # builds schemas; `sandbox status` needs none
 
     progress.step("Installing the custom resource definitions")
     try:
         with kubernetes.config.new_client_from_config(str(kubeconfig)) as client:
-            names = [_apply(client, manifest) for manifest in manifests()]
-            for name in names:
-                _await_established(client, name)
+            api = kubernetes.client.ApiextensionsV1Api(client)
+            for name in [_apply(api, manifest) for manifest in manifests()]:
+                _await_established(api, name)
     except kubernetes.client.ApiException as error:
-        raise SandboxError(f"the cluster refuses a CRD: {error.status} {error.body}") from error
+        raise SandboxError(f"the cluster refuses a CRD: {_reason(error)}") from error
     except (kubernetes.config.ConfigException, OSError) as error:
         raise SandboxError(f"the cluster of {kubeconfig} cannot be used: {error}") from error
 
 
-def _apply(client: Any, manifest: dict[str, Any]) -> str:
+def _apply(api: kubernetes.client.ApiextensionsV1Api, manifest: dict[str, Any]) -> str:
     name = str(manifest["metadata"]["name"])
-    _request(
-        client,
-        "PATCH",
-        f"{_PATH}/{name}",
-        query=[("fieldManager", _FIELD_MANAGER), ("force", "true")],
-        content_type="application/apply-patch+yaml",
-        body=manifest,
+    api.patch_custom_resource_definition(
+        name, manifest, field_manager=_FIELD_MANAGER, force=True, _content_type=_APPLY
     )
     return name
 
 
-def _await_established(client: Any, name: str) -> None:
+def _await_established(api: kubernetes.client.ApiextensionsV1Api, name: str) -> None:
     started = time.monotonic()
     while True:
-        conditions = _request(client, "GET", f"{_PATH}/{name}").get("status", {}).get("conditions", [])
-        status = {condition["type"]: condition for condition in conditions}
-        if status.get("Established", {}).get("status") == "True":
+        conditions = (api.read_custom_resource_definition(name).status or _NO_STATUS).conditions or []
+        if any(condition.type == "Established" and condition.status == "True" for condition in conditions):
             return
         if time.monotonic() - started > _ESTABLISHED_SECONDS:
-            raise SandboxError(f"the CRD {name} is not established; its conditions: {json.dumps(conditions)}")
+            said = "; ".join(
+                f"{condition.type}={condition.status}: {condition.message}" for condition in conditions
+            )
+            raise SandboxError(
+                f"the CRD {name} is not established: {said or 'the cluster says nothing of it'}"
+            )
         time.sleep(_POLL_SECONDS)
 
 
-def _request(
-    client: Any,
-    method: str,
-    path: str,
-    *,
-    query: list[tuple[str, str]] | None = None,
-    content_type: str = "application/json",
-    body: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    response, _, _ = client.call_api(
-        path,
-        method,
-        query_params=query or [],
-        header_params={"Accept": "application/json", "Content-Type": content_type},
-        body=body,
-        auth_settings=["BearerToken"],
-        _preload_content=False,
-    )
-    document: dict[str, Any] = json.loads(response.data)
-    return document
+def _reason(error: kubernetes.client.ApiException) -> str:
+    """The sentence in Kubernetes' Status object, or whatever else was answered."""
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"{error.status} {error.reason} {error.body or ''}"
+
+
+_NO_STATUS = kubernetes.client.V1CustomResourceDefinitionStatus(conditions=[])

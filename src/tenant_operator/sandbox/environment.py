@@ -7,20 +7,19 @@ from collections.abc import Mapping
 
 REGION = "us-east-1"
 INSTALLATION_ID = "sandbox"
-_PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ftp_proxy"})
-# The sandbox's AWS speaks plain HTTP on loopback; botocore refuses to start when such a file is named but not there.
-_TRUST_VARIABLES = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+# All is plain HTTP or has its own authority here; and botocore does not start when such a file is named but not there.
+_AUTHORITIES = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
 
 
-def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without proxies and foreign certificate authorities, for what stays on loopback."""
-    dropped = _PROXY_VARIABLES | _TRUST_VARIABLES
-    return {name: value for name, value in environment.items() if name.lower() not in dropped}
+def is_foreign(name: str) -> bool:
+    """Could this environment variable lead to a real AWS account, or away from loopback?"""
+    return name.startswith("AWS_") or name.lower() in _PROXIES | _AUTHORITIES
 
 
-def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without any setting of AWS's SDKs, which could lead to a real account."""
-    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}
+def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what could lead to a real AWS account, or away from loopback."""
+    return {name: value for name, value in environment.items() if not is_foreign(name)}
 
 
 def aws_settings(endpoint: str, access_key_id: str, secret_access_key: str) -> dict[str, str]:

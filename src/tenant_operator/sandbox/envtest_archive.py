@@ -76,6 +76,7 @@ def _within(seconds: float, url: str) -> bytes:
 
     Looking up a name has no time-out of its own, so it happens in a thread that nobody waits for.
     """
+    _check_url(url)
     answer: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
     def read() -> None:
@@ -96,10 +97,13 @@ def _within(seconds: float, url: str) -> bytes:
     return result
 
 
-def _open(url: str, stall_seconds: float) -> http.client.HTTPResponse:
+def _check_url(url: str) -> None:
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise SandboxError(f"{url} is not an https URL")
-    response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=stall_seconds)  # noqa: S310  # see above
+
+
+def _open(url: str, stall_seconds: float) -> http.client.HTTPResponse:
+    response: http.client.HTTPResponse = urllib.request.urlopen(url, timeout=stall_seconds)  # noqa: S310  # checked
     return response
 
 
@@ -121,6 +125,7 @@ def _newest(index: bytes, minor: str, platform: str) -> _Release:
 
 
 def _download(release: _Release, target: Path, progress: Progress) -> None:
+    _check_url(release.url)
     progress.step(f"Downloading {release.url}")
     digest, size, started = hashlib.sha512(), 0, time.monotonic()
     try:

@@ -16,7 +16,6 @@ from typing import Self
 
 from tenant_operator.sandbox.aws_process import AwsProcess, Profile
 from tenant_operator.sandbox.cluster import ControlPlane, run_kubectl
-from tenant_operator.sandbox.custom_resources import install_custom_resources
 from tenant_operator.sandbox.environment import INSTALLATION_ID
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress, SilentProgress
@@ -45,11 +44,10 @@ class Sandbox:
     ) -> None:
         self._is_temporary = state_dir is None
         self.folder = StateFolder(state_dir or Path(tempfile.mkdtemp(prefix="tenant-operator-sandbox-")))
-        progress = progress or SilentProgress()
-        self._progress = progress
+        self._progress = _ProgressInState(self, progress or SilentProgress())
         self._foreign_kubeconfig = kubeconfig.expanduser().absolute() if kubeconfig else None
-        self._control_plane = None if kubeconfig else ControlPlane(self.folder.path, progress=progress)
-        self.aws = AwsProcess(aws_profile, folder=self.folder.path, progress=progress)
+        self._control_plane = None if kubeconfig else ControlPlane(self.folder.path, progress=self._progress)
+        self.aws = AwsProcess(aws_profile, folder=self.folder.path, progress=self._progress)
         self._ownership = self.folder.owned()
         self._is_owner = False
         self._state = SandboxState()
@@ -100,10 +98,12 @@ class Sandbox:
         Raises:
             SandboxError: the folder is in use, or a part does not come up.
         """
+        from tenant_operator.sandbox.custom_resources import install_custom_resources  # a second of imports
+
         self._ownership.__enter__()
         self._is_owner = True
         try:
-            self._report(
+            self.report(
                 SandboxState(
                     phase="Starting",
                     owner_pid=os.getpid(),
@@ -111,13 +111,14 @@ class Sandbox:
                     profile=self.aws.profile,
                 )
             )
+            self.aws.launch()
             if self._control_plane is not None:
                 self._control_plane.start()
-            self.aws.start()
+            self.aws.await_ready()
             install_custom_resources(self.kubeconfig, self._progress)
-            self._report(self._ready_state())
+            self.report(self._ready_state())
         except BaseException as error:
-            self._end(str(error) if isinstance(error, SandboxError) else repr(error))
+            self._end(_failure(error))
             raise
 
     def watch(self, until: Callable[[], bool]) -> None:
@@ -182,6 +183,7 @@ class Sandbox:
         return replace(
             self._state,
             phase="Ready",
+            message="",
             pids={**(plane.pids if plane else {}), **self.aws.pids},
             kubernetes_version=plane.binaries.version if plane else "",
             binaries=plane.binaries.source if plane else "",
@@ -193,7 +195,8 @@ class Sandbox:
             environment=self.settings(),
         )
 
-    def _report(self, state: SandboxState) -> None:
+    def report(self, state: SandboxState) -> None:
+        """Make a state known to whoever reads the folder."""
         self._state = replace(state, folder=str(self.folder.path))
         self.folder.write(self._state)
 
@@ -205,8 +208,33 @@ class Sandbox:
         if not self._is_owner:
             return
         if failure is not None:
-            self._report(replace(self._state, phase="Failed", message=failure, pids={}))
+            self.report(replace(self._state, phase="Failed", message=failure, pids={}))
         self._is_owner = False
+        is_kept = failure is not None and not self._is_temporary
+        if not is_kept:
+            self.folder.clear()
         self._ownership.__exit__(None, None, None)
-        if failure is None or self._is_temporary:
+        if not is_kept:
             self.folder.remove()
+
+
+class _ProgressInState:
+    """Shows the present step in the state too, for another process may be waiting for this sandbox."""
+
+    def __init__(self, sandbox: Sandbox, shown: Progress) -> None:
+        self._sandbox = sandbox
+        self._shown = shown
+
+    def step(self, text: str) -> None:
+        self._sandbox.report(replace(self._sandbox.state, message=text))
+        self._shown.step(text)
+
+    def detail(self, text: str) -> None:
+        self._shown.detail(text)
+
+
+def _failure(error: BaseException) -> str | None:
+    """What the state says of an error; an interruption is none."""
+    if not isinstance(error, Exception):
+        return None
+    return str(error) if isinstance(error, SandboxError) else repr(error)

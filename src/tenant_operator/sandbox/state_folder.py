@@ -22,16 +22,7 @@ Phase = Literal["Starting", "Ready", "Stopped", "Failed"]
 
 _LOCK = "owner.lock"
 _STATE = "state.json"
-_CONTENTS = (
-    _STATE,
-    "kubeconfig",
-    "aws.json",
-    "etcd.sock",
-    "etcd",
-    "keys",
-    "logs",
-    _LOCK,
-)  # the lock goes last
+_CONTENTS = (_STATE, f"{_STATE}.new", "kubeconfig", "aws.json", "etcd.sock", "etcd", "keys", "logs")
 
 
 @dataclass(frozen=True)
@@ -93,6 +84,13 @@ class StateFolder:
             return SandboxState(folder=str(self.path))
         return written
 
+    def owner_pid(self) -> int | None:
+        """The process that owns the folder; None when there is none, or it has not said so yet."""
+        written = self._written()
+        if written is None or not self.is_owned() or not self._is_held_by(written.owner_pid):
+            return None
+        return written.owner_pid
+
     def write(self, state: SandboxState) -> None:
         """Replace the state; readers see the old one or the new one."""
         temporary = self.path / f"{_STATE}.new"
@@ -108,28 +106,63 @@ class StateFolder:
             SandboxError: another process owns it, or it holds files that are no sandbox's.
         """
         self._check_is_ours()
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.path / _LOCK).open("w") as lock:
-            if not _try_lock(lock.fileno()):
+        with self._locked() as is_ours:
+            if not is_ours:
                 raise SandboxError(
                     f"a sandbox runs in {self.path} already; stop it, or choose another --state-dir"
                 )
-            self._remove_contents(keep_lock=True)
+            self.clear()
             yield
 
-    def remove(self) -> None:
-        """Remove what a sandbox made, and the folder if nothing else is in it. Again: nothing happens.
+    def clear(self) -> None:
+        """Remove what a sandbox made, but for the lock. For its owner."""
+        for name in _CONTENTS:
+            path = self.path / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
-        Raises:
-            SandboxError: a living process owns it.
+    def remove(self) -> None:
+        """Remove what a sandbox left, and the folder if nothing else is in it.
+
+        With a living owner, or where no sandbox was, nothing happens.
         """
-        if self.is_owned():
-            raise SandboxError(f"a sandbox runs in {self.path}; stop it first")
         if not self._is_sandbox():
             return
-        self._remove_contents(keep_lock=False)
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
+        with self._locked() as is_ours:
+            if is_ours:
+                self.clear()
+                (self.path / _LOCK).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self.path.rmdir()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """Hold the lock inside; False when another process holds it."""
+        while True:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (self.path / _LOCK).open("a") as lock:
+                is_ours = _try_lock(lock.fileno())
+                if is_ours and not self._is_current(lock.fileno()):
+                    continue  # who held it before has removed the file meanwhile
+                yield is_ours
+                return
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), (self.path / _LOCK).stat())
+        except FileNotFoundError:
+            return False
+
+    def _is_held_by(self, pid: int) -> bool:
+        """Has this process the lock open? An id that a dead owner left behind may be another program's by now."""
+        try:
+            return any(
+                descriptor.samefile(self.path / _LOCK) for descriptor in Path(f"/proc/{pid}/fd").iterdir()
+            )
+        except OSError:
+            return False
 
     def _written(self) -> SandboxState | None:
         try:
@@ -145,14 +178,6 @@ class StateFolder:
             raise SandboxError(
                 f"{self.path} holds files that are no sandbox's; name an empty or a new folder in --state-dir"
             )
-
-    def _remove_contents(self, *, keep_lock: bool) -> None:
-        for name in _CONTENTS:
-            path = self.path / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif not (keep_lock and name == _LOCK):
-                path.unlink(missing_ok=True)
 
 
 def default_state_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -1,0 +1,59 @@
+# The verbs of this project; `make help` lists them. Needs python3.11 or newer; everything else is fetched into .tooling,
+# .venv and the cache of the sandbox (docs/dependencies.md).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+UV_VERSION := 0.13.9
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tooling/bin/uv)
+RUN := .venv/bin
+PYTEST_ARGS ?=
+STATE_DIR ?=
+
+.PHONY: help setup demo sandbox test bench check generate format clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.synced ## make the locked environment in .venv; the other verbs do it by themselves
+
+.venv/.synced: uv.lock pyproject.toml
+	@if ! [ -x "$(UV)" ]; then \
+	  echo "no uv on PATH: installing uv $(UV_VERSION) into .tooling"; \
+	  $(PYTHON) -m venv .tooling && .tooling/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	fi
+	$(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
+	@touch $@
+
+demo: setup ## from nothing to two Ready tiers on a simulated AWS, a drift repaired, and down again
+	$(RUN)/tenant-operator demo
+
+sandbox: setup ## start a real API server and a simulated AWS, and keep them up (stop: .venv/bin/tenant-operator sandbox down)
+	$(RUN)/tenant-operator sandbox up $(if $(STATE_DIR),--state-dir $(STATE_DIR))
+
+test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
+	$(RUN)/tenant-operator sandbox prepare
+	$(RUN)/pytest $(PYTEST_ARGS)
+
+bench: setup ## measure what the operator costs, as a table and as JSON
+	$(RUN)/tenant-operator bench
+
+check: setup ## format, lint, types, layers, and whether generated files are fresh
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+	$(RUN)/tenant-operator crds --check crds
+
+generate: setup ## write the files that are made from the code: crds/
+	$(RUN)/tenant-operator crds --write crds
+
+format: setup ## format, and fix what can be fixed
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+clean: ## remove what the other verbs made, but not the sandbox's cache
+	rm -rf .venv .tooling .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build bench-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

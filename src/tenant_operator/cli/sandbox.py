@@ -1,0 +1,190 @@
+"""`tenant-operator sandbox`: a real API server and a simulated AWS on this machine, for rehearsals, demos and tests."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tenant_operator.sandbox import supervisor
+from tenant_operator.sandbox.aws_process import Profile
+from tenant_operator.sandbox.binaries import find_binaries
+from tenant_operator.sandbox.environment import is_foreign, without_foreign
+from tenant_operator.sandbox.failure import SandboxError
+from tenant_operator.sandbox.progress import ConsoleProgress
+from tenant_operator.sandbox.session import Sandbox
+from tenant_operator.sandbox.state_folder import SandboxState, StateFolder, default_state_folder
+
+
+class _SandboxCommands(click.Group):
+    """Turns what the sandbox raises into a message and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SandboxError as error:
+            raise click.ClickException(str(error)) from error
+
+
+_state_dir = click.option(
+    "--state-dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="TENANT_OPERATOR_STATE_DIR",
+    default=default_state_folder,
+    show_default="tenant-operator/sandbox in the XDG state folder",
+    callback=lambda _context, _option, path: StateFolder(path),
+    help="Which sandbox: several run at once, each in a folder of its own.",
+)
+_output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is printed.",
+)
+
+
+@click.group("sandbox", cls=_SandboxCommands)
+def command() -> None:
+    """A real API server and a simulated AWS on this machine.
+
+    They listen on loopback only, and nothing they do reaches a real AWS account.
+    """
+
+
+@command.command()
+@_state_dir
+@click.option(
+    "--profile",
+    type=click.Choice(["fast", "aws"]),
+    default="fast",
+    show_default=True,
+    help="How long things take in the simulated AWS: a moment, or as long as in AWS.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Use this existing cluster (its current context) instead of starting one. The CRDs are installed there.",
+)
+@click.option("--foreground", is_flag=True, help="Stay attached: Ctrl-C stops the sandbox.")
+@_output
+def up(folder: StateFolder, profile: Profile, kubeconfig: Path | None, foreground: bool, output: str) -> None:
+    """Start a sandbox, and return when it is ready.
+
+    The first time on a machine this fetches or builds etcd and kube-apiserver.
+    With a sandbox that runs already, nothing happens.
+    """
+    progress = ConsoleProgress(sys.stderr)
+    if foreground:
+        supervisor.run(Sandbox(folder.path, profile, kubeconfig=kubeconfig, progress=progress), progress)
+        return
+    if folder.is_owned():
+        state = supervisor.await_ready(folder, progress)
+        _check_is_wanted(state, profile, kubeconfig)
+    else:
+        if kubeconfig is None:
+            find_binaries(progress)
+        state = supervisor.start_in_background(folder, profile, kubeconfig, progress)
+    _print_state(state, output)
+    if output == "text":
+        click.echo(f'\nTo use it from this shell:\n  eval "$({_command_line("env", folder)})"')
+
+
+@command.command()
+@_state_dir
+def down(folder: StateFolder) -> None:
+    """Stop a sandbox and forget all that is in it. Without one, nothing happens."""
+    ran = supervisor.stop(folder)
+    click.echo(f"The sandbox in {folder.path} is gone." if ran else f"No sandbox runs in {folder.path}.")
+
+
+@command.command()
+@_state_dir
+@_output
+def status(folder: StateFolder, output: str) -> None:
+    """Show what runs, and where."""
+    _print_state(folder.state(), output)
+
+
+@command.command()
+@_state_dir
+def env(folder: StateFolder) -> None:
+    """Print shell commands that lead kubectl, the AWS CLI and the operator to a sandbox."""
+    state = _ready(folder)
+    for name in sorted(name for name in os.environ if is_foreign(name)):
+        click.echo(f"unset {name}")
+    for name, value in state.environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
+
+
+@command.command(context_settings={"ignore_unknown_options": True})
+@_state_dir
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def kubectl(folder: StateFolder, arguments: tuple[str, ...]) -> None:
+    """Run the sandbox's own kubectl on it, such as `sandbox kubectl get tenancy`."""
+    state = _ready(folder)
+    if not state.kubectl:
+        raise SandboxError("kubectl is not on PATH; install it to use it with an existing cluster")
+    environment = {**without_foreign(os.environ), **state.environment}
+    os.execve(state.kubectl, [state.kubectl, *arguments], environment)  # noqa: S606  # no shell is wanted
+
+
+@command.command()
+def prepare() -> None:
+    """Fetch or build etcd, kube-apiserver and kubectl, and start nothing."""
+    binaries = find_binaries(ConsoleProgress(sys.stderr))
+    click.echo(f"Kubernetes {binaries.version} from {binaries.source}: {binaries.folder}")
+
+
+def _ready(folder: StateFolder) -> SandboxState:
+    state = folder.state()
+    if state.phase != "Ready":
+        raise SandboxError(
+            f"no sandbox is ready in {folder.path}; start it with: {_command_line('up', folder)}"
+        )
+    return state
+
+
+def _check_is_wanted(state: SandboxState, profile: Profile, kubeconfig: Path | None) -> None:
+    uses_existing = not state.kubernetes_version
+    wants_another = kubeconfig is not None and str(kubeconfig.expanduser().absolute()) != state.kubeconfig
+    if state.profile != profile or uses_existing != (kubeconfig is not None) or wants_another:
+        raise SandboxError(
+            f"a sandbox with profile {state.profile} and kubeconfig {state.kubeconfig} runs in {state.folder} already; "
+            "stop it first, or choose another --state-dir"
+        )
+
+
+def _command_line(subcommand: str, folder: StateFolder) -> str:
+    option = "" if folder.path == default_state_folder() else f" --state-dir {shlex.quote(str(folder.path))}"
+    return f"tenant-operator sandbox {subcommand}{option}"
+
+
+def _print_state(state: SandboxState, output: str) -> None:
+    if output == "json":
+        click.echo(state.to_json())
+        return
+    processes = ", ".join(
+        f"{name} {pid}" for name, pid in {"owner": state.owner_pid, **state.pids}.items() if pid
+    )
+    kubernetes = f"{state.kubernetes_endpoint} (v{state.kubernetes_version}, from {state.binaries})"
+    rows = {
+        "Sandbox": f"{state.phase}{': ' if state.message else ''}{state.message}",
+        "State folder": state.folder,
+        "Started": state.started_at,
+        "Kubernetes": kubernetes if state.kubernetes_version else state.kubernetes_endpoint,
+        "Kubeconfig": state.kubeconfig,
+        "kubectl": state.kubectl,
+        "AWS": state.aws_endpoint_url
+        and f"{state.aws_endpoint_url} (account {state.account}, profile {state.profile})",
+        "Processes": processes,
+    }
+    for name, value in rows.items():
+        if value:
+            click.echo(f"{name + ':':<14}{value}")
