@@ -36,7 +36,7 @@ class Stage:
     folder: Path
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    # --- Kubernetes ----------------------------------------------------------------------------------------------------
+    # --- Kubernetes -------------------------------------------------------------------------------
 
     def apply(self, *objects: Mapping[str, Any]) -> str:
         """Apply some objects as a person would; fails when the API server refuses."""
@@ -80,7 +80,7 @@ class Stage:
         """Delete without waiting."""
         self.kubectl("delete", "--wait=false", "--ignore-not-found", *arguments)
 
-    # --- waiting -------------------------------------------------------------------------------------------------------
+    # --- waiting ----------------------------------------------------------------------------------
 
     def wait(self, what: str, probe: Callable[[], Any], patience: float = PATIENCE) -> Any:
         """Wait until a probe gives something true, and return it."""
@@ -132,7 +132,7 @@ class Stage:
         """The end of the operator's log."""
         return "\n".join(self.operator.log.read_text(errors="replace").splitlines()[-lines:])
 
-    # --- AWS -----------------------------------------------------------------------------------------------------------
+    # --- AWS --------------------------------------------------------------------------------------
 
     @property
     def aws(self) -> SandboxAWS:

@@ -52,7 +52,9 @@ def test_every_resource_is_in_the_right_account_and_vpc(grown: Stage) -> None:
     for account, group in ((ACCOUNT_A, "group-1"), (ACCOUNT_B, "group-2")):
         status = grown.get("infragroup", group)["status"]
         elb = grown.client("elbv2", account)
-        balancer = elb.describe_load_balancers(LoadBalancerArns=[status["loadBalancer"]["arn"]])["LoadBalancers"][0]
+        balancer = elb.describe_load_balancers(LoadBalancerArns=[status["loadBalancer"]["arn"]])[
+            "LoadBalancers"
+        ][0]
         assert balancer["VpcId"] == status["network"]["vpcId"]
         groups = elb.describe_target_groups(LoadBalancerArn=balancer["LoadBalancerArn"])["TargetGroups"]
         assert len(groups) == len(TENANTS)
@@ -82,17 +84,29 @@ def test_conditions_are_complete_and_of_the_present_generation(grown: Stage) -> 
     for kind, count in (("tier", 6), ("cell", 4), ("infragroup", 6), ("tenant", 7)):
         for obj in grown.list(kind):
             conditions = obj["status"]["conditions"]
-            assert len([c for c in conditions if c["type"] not in ("Reconciling", "Stalled", "Drifted", "Paused")]) == count
+            assert (
+                len(
+                    [
+                        c
+                        for c in conditions
+                        if c["type"] not in ("Reconciling", "Stalled", "Drifted", "Paused")
+                    ]
+                )
+                == count
+            )
             for condition in conditions:
                 assert condition["observedGeneration"] == obj["metadata"]["generation"]
-                assert condition["reason"] and condition["lastTransitionTime"]
+                assert condition["reason"]
+                assert condition["lastTransitionTime"]
 
 
 def test_a_third_group_gets_its_weight_only_after_every_ready_tenant_is_served_there(grown: Stage) -> None:
     grown.apply(m.group("group-3", "cell-a", "10.22.0.0/16", dnsWeight=70))
 
     def look() -> bool:
-        has_weight = any(r["SetIdentifier"] == "sandbox/group-3" for r in grown.records("tier-1.us-east-1.example.com"))
+        has_weight = any(
+            r["SetIdentifier"] == "sandbox/group-3" for r in grown.records("tier-1.us-east-1.example.com")
+        )
         if not has_weight:
             return False
         arn = grown.get("infragroup", "group-3")["status"]["loadBalancer"]["arn"]
@@ -101,7 +115,9 @@ def test_a_third_group_gets_its_weight_only_after_every_ready_tenant_is_served_t
         healthy = [
             g
             for g in groups
-            for t in elb.describe_target_health(TargetGroupArn=g["TargetGroupArn"])["TargetHealthDescriptions"]
+            for t in elb.describe_target_health(TargetGroupArn=g["TargetGroupArn"])[
+                "TargetHealthDescriptions"
+            ]
             if t["TargetHealth"]["State"] == "healthy"
         ]
         assert len(groups) == len(TENANTS)
@@ -117,7 +133,11 @@ def test_when_nothing_changes_nothing_is_written(grown: Stage) -> None:
     versions: dict[str, str] = {}
 
     def calm() -> bool:
-        found = {f"{kind}/{o['metadata']['name']}": o["metadata"]["resourceVersion"] for kind in ("tier", "cell", "infragroup", "tenant") for o in grown.list(kind)}
+        found = {
+            f"{kind}/{o['metadata']['name']}": o["metadata"]["resourceVersion"]
+            for kind in ("tier", "cell", "infragroup", "tenant")
+            for o in grown.list(kind)
+        }
         same = found == versions
         versions.update(found)
         return same and bool(found)
@@ -136,5 +156,9 @@ def test_everything_is_deleted_parents_first_and_nothing_is_left_in_aws(grown: S
     grown.delete("tiers,cells,infragroups", "--all")
     grown.await_condition("tier", "tier-1", "Ready", "HasChildren")
     grown.delete("tenants", "--all", "-n", m.NAMESPACE)
-    grown.wait("everything is gone", lambda: not any(grown.list(k) for k in ("tier", "cell", "infragroup", "tenant")), 240)
+    grown.wait(
+        "everything is gone",
+        lambda: not any(grown.list(k) for k in ("tier", "cell", "infragroup", "tenant")),
+        240,
+    )
     assert grown.leftovers() == []

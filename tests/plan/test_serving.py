@@ -185,13 +185,16 @@ def test_a_second_pass_changes_nothing() -> None:
     rehearsal = onboarded()
     found = stage(tenancy_of(), rehearsal.world, Progress())
     assert not plan(found.desired, rehearsal.world, installation="test", removals=found.removals)
-    assert found.ready and found.programmed and not found.waits
+    assert found.ready
+    assert found.programmed
+    assert not found.waits
 
 
 def test_a_tenant_is_not_ready_before_its_targets_are_healthy() -> None:
     rehearsal = onboarded()
     asked = stage(tenancy_of(), rehearsal.world, Progress(verify=True))
-    assert not asked.ready and asked.unknown
+    assert not asked.ready
+    assert asked.unknown
     sick = stage(
         tenancy_of(), rehearsal.world, Progress(verify=True, healthy_targets=dict.fromkeys(asked.unknown, 0))
     )
@@ -210,7 +213,7 @@ def test_a_further_cluster_joins_with_weight_0_and_is_weighted_once_healthy() ->
 def test_fewer_clusters_are_unweighted_first_and_removed_once_the_rule_settled() -> None:
     rehearsal = onboarded(clusters=3)
     wanted = tenancy_of(clusters=1)
-    found, _ = rehearsal.step(wanted, Progress())
+    _found, _ = rehearsal.step(wanted, Progress())
     assert sorted(weights(rehearsal, wanted)) == [0, 0, 1]
     assert all(live.spec.desired_count == 2 for a, live in rehearsal.world.items() if a.type == "Service")
     assert rehearsal.settle(wanted, keep_serving=True).ready
@@ -282,7 +285,8 @@ def test_a_revision_that_was_rolled_back_is_not_tried_again() -> None:
     rehearsal = onboarded()
     wanted = tenancy_of(workload=dataclasses.replace(WORKLOAD, image="broken:1"))
     found = stage(wanted, rehearsal.world, Progress(failed_revision=wanted.revision))
-    assert found.rolled_back and not found.ready
+    assert found.rolled_back
+    assert not found.ready
     assert not plan(found.desired, rehearsal.world, installation="test", removals=found.removals)
 
 

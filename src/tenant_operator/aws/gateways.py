@@ -18,7 +18,7 @@ from tenant_operator.aws.visibility import creation_token, once_visible
 from tenant_operator.desired.resources import ElasticIp, InternetGateway, Live, NatGateway, Resource
 from tenant_operator.plan.change import FieldChange
 
-# --- Internet gateways ---
+# --- Internet gateways ----------------------------------------------------------------------------
 
 
 async def read_internet_gateways(caller: Caller, wanted: ec2.Filters) -> list[Live]:
@@ -89,7 +89,7 @@ async def _detach(caller: Caller, live: Live) -> None:
         await ec2.unless_gone(caller("ec2", "detach_internet_gateway", InternetGatewayId=live.id, VpcId=vpc))
 
 
-# --- Addresses ---
+# --- Addresses ------------------------------------------------------------------------------------
 
 
 async def read_addresses(caller: Caller, wanted: ec2.Filters) -> list[Live]:
@@ -136,7 +136,7 @@ async def delete_address(caller: Caller, live: Live) -> None:
         ) from error
 
 
-# --- NAT gateways ---
+# --- NAT gateways ---------------------------------------------------------------------------------
 
 NAT_STATES = ("pending", "available", "failed", "deleting")
 """Those in which it exists; a deleted one is shown for an hour more."""

@@ -82,7 +82,7 @@ async def _document(caller: Caller, name: str, policy: str) -> str:
     return normalised(answer["PolicyDocument"])
 
 
-# --- Writing ---
+# --- Writing --------------------------------------------------------------------------------------
 
 
 async def create_role(caller: Caller, resource: Resource) -> Live:

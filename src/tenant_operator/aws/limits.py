@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# --- One call ---
+# --- One call -------------------------------------------------------------------------------------
 
 CONNECT_TIMEOUT_SECONDS = 5
 """AWS endpoints accept a connection in well under a second; more means that there is no way to them."""
@@ -23,7 +23,7 @@ CALL_WAIT_SECONDS = 300.0
 """How long one call may wait for tokens, throttle answers included, before it gives up as THROTTLED. A burst of 50
 tenants needs 45 s of the slowest bucket that onboarding uses (see BUCKETS), so this leaves room for several of them."""
 
-# --- Threads and connections ---
+# --- Threads and connections ----------------------------------------------------------------------
 
 MAX_THREADS = 128
 """Of the one pool in which boto3 calls run. They are started as needed."""
@@ -34,7 +34,7 @@ THREADS_PER_ACCOUNT = 8
 RESYNC_THREADS_PER_ACCOUNT = 4
 """So that a slow sweep leaves threads for people's edits."""
 
-# --- Circuit breaker ---
+# --- Circuit breaker ------------------------------------------------------------------------------
 
 BREAKER_FAILURES = 5
 """Consecutive outages of one service in one account and Region after which calls are refused at once."""
@@ -45,14 +45,14 @@ BREAKER_FIRST_PAUSE_SECONDS = 5.0
 BREAKER_LONGEST_PAUSE_SECONDS = 120.0
 """The pause doubles up to this; then one probe every two minutes is left."""
 
-# --- Credentials ---
+# --- Credentials ----------------------------------------------------------------------------------
 
 SESSION_NAME = "tenant-operator"
 SESSION_SECONDS = 3600
 """The longest that AWS allows when one role assumes another
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining)."""
 
-# --- Waiting for AWS to show what it has made ---
+# --- Waiting for AWS to show what it has made -----------------------------------------------------
 
 CREATION_VISIBLE_SECONDS = 60.0
 """How long after a create a not-found may still be AWS's eventual consistency
@@ -69,7 +69,7 @@ CREATION_TOKEN_SECONDS = 3600
 """Client tokens of creations change every hour: a retry meets the same one, a re-creation days later does not get
 AWS's memory of a resource that was deleted since."""
 
-# --- Reading ---
+# --- Reading --------------------------------------------------------------------------------------
 
 EC2_PAGE = 1000
 """The most that EC2's Describe calls give at once."""
@@ -83,7 +83,7 @@ ENDPOINT_SERVICE_TTL_SECONDS = 600.0
 MAX_ADVICE = 400
 """Characters of `AwsError.advice`: several of them fit one condition's message."""
 
-# --- Token buckets ---
+# --- Token buckets --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

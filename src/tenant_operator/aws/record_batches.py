@@ -114,7 +114,7 @@ class RecordLane:
         for submission in self._waiting:
             submission.done.cancel()
 
-    # --- sending -----------------------------------------------------------------------------------------------------
+    # --- sending ----------------------------------------------------------------------------------
 
     async def _work(self) -> None:
         while self._waiting:
@@ -232,7 +232,7 @@ class RecordLane:
         record_set = records.to_api(change.record)
         return records.live_record(self.caller.account, self.zone, record_set)
 
-    # --- coming into force -------------------------------------------------------------------------------------------
+    # --- coming into force ------------------------------------------------------------------------
 
     def _watch(self, batch: list[_Submission], info: dict[str, Any]) -> None:
         task = asyncio.ensure_future(self._guarded(batch, self._until_in_force(batch, info)))

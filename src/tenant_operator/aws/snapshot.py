@@ -99,7 +99,7 @@ class View:
         self._seen: dict[Address, float] = {}
         self._members: defaultdict[str, set[Address]] = defaultdict(set)
 
-    # --- looking -------------------------------------------------------------------------------------------------------
+    # --- looking ----------------------------------------------------------------------------------
 
     def world(self, infra_group: str, tenant: str = "", also: Iterable[Address] = ()) -> dict[Address, Live]:
         """What a group has (tenants' things apart), what one tenant has in it, and whatever is at other addresses."""
@@ -155,7 +155,7 @@ class View:
         """Seconds since the start of the last finished reading; infinite where there was none."""
         return self.clock() - self._readings[name].started
 
-    # --- our own writes ------------------------------------------------------------------------------------------------
+    # --- our own writes ---------------------------------------------------------------------------
 
     def put(self, live: Live) -> None:
         """Take in what we have just written."""
@@ -195,7 +195,7 @@ class View:
         if live is not None:
             self.lives[address] = replace(live, attributes={**live.attributes, **attributes})
 
-    # --- reading -------------------------------------------------------------------------------------------------------
+    # --- reading ----------------------------------------------------------------------------------
 
     async def load(self, caller: Caller, *families: Family, max_age: float) -> None:
         """Make sure that every family was read at most `max_age` seconds ago.
@@ -358,7 +358,7 @@ class View:
     def _clusters(self) -> list[Live]:
         return [live for live in self.of_type(Cluster.__name__) if tags.is_ours(live.tags, self.installation)]
 
-    # --- the indexes ---------------------------------------------------------------------------------------------------
+    # --- the indexes ------------------------------------------------------------------------------
 
     def _set(self, live: Live) -> None:
         self._unindex(live.address)

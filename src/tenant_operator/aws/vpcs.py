@@ -86,7 +86,7 @@ async def delete_vpc(caller: Caller, live: Live) -> None:
     await naming_blockers(caller, "delete_vpc", f"VPC {live.id}", ("vpc-id", live.id), deletion)
 
 
-# --- Subnets ---
+# --- Subnets --------------------------------------------------------------------------------------
 
 
 async def read_subnets(caller: Caller, wanted: ec2.Filters) -> list[Live]:

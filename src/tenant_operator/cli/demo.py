@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def command(examples: Path) -> None:
     from tenant_operator.sandbox.session import Sandbox
 
     console = Console()
-    progress = ConsoleProgress(click.get_text_stream("stderr"))
+    progress = ConsoleProgress(sys.stderr)
     log = Path(tempfile.mkdtemp(prefix="tenant-operator-demo-")) / "operator.log"
     try:
         with Sandbox(progress=progress) as sandbox:

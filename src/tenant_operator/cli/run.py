@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-DEFAULT_HEALTH = "0.0.0.0:8080"
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # a Pod's probes come from the node, so every interface is meant
+DEFAULT_HEALTH = f"{ANY_ADDRESS}:8080"
 
 
 def _own_namespace() -> str:
@@ -92,5 +93,5 @@ def command(
     except kubernetes.config.ConfigException as error:
         raise click.ClickException(f"no Kubernetes cluster to connect to: {error}; set KUBECONFIG") from error
     asyncio.run(
-        main.run(settings, main.HealthAddress(host=host or "0.0.0.0", port=int(port), required=required))
+        main.run(settings, main.HealthAddress(host=host or ANY_ADDRESS, port=int(port), required=required))
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tenant_operator.api.iam import SECRETS_POLICY
 from tenant_operator.api.tier import Tier
 from tenant_operator.desired import names, tags
 from tenant_operator.desired.documents import canonical, filled
@@ -20,7 +21,6 @@ SERVICE_LINKED_ROLES = {
     "AWSServiceRoleForElasticLoadBalancing": "elasticloadbalancing.amazonaws.com",
 }
 EXECUTION_POLICY = "arn:{partition}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
-SECRETS_POLICY = "tenant-operator-secrets"
 
 
 def identity(tier: Tier, *, installation: str, account: str, partition: str) -> list[Resource]:

@@ -183,7 +183,7 @@ class GroupDesign:
             endpoint_subnets = tuple(existing.endpoint_subnet_ids or ()) or workload
             balancer_subnets = tuple(existing.load_balancer_subnet_ids)
             route_tables = self.surroundings.workload_route_tables
-            zone_of = {subnet: zone for subnet, zone in self.surroundings.zone_of_subnet.items()}
+            zone_of = dict(self.surroundings.zone_of_subnet.items())
             balancer_groups = tuple(existing.load_balancer_security_group_ids or ())
             workload_groups = tuple(existing.workload_security_group_ids or ())
             cidrs = self.surroundings.vpc_cidrs

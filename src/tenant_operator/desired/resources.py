@@ -111,7 +111,7 @@ def resolve(value: S, lookup: Callable[[Ref], str | None]) -> S:
     return value
 
 
-# --- Identity and logs -------------------------------------------------------------------------------------------------
+# --- Identity and logs ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,11 +142,13 @@ class LogGroup(Spec):
     retention_days: int | None
 
 
-# --- Network -----------------------------------------------------------------------------------------------------------
+# --- Network --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vpc(Spec):
+    """A VPC."""
+
     cidr: str = create_only()
     dns_support: bool = True
     dns_hostnames: bool = True
@@ -154,6 +156,8 @@ class Vpc(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet(Spec):
+    """A subnet."""
+
     vpc: Id = create_only()
     cidr: str = create_only()
     zone: str = create_only()
@@ -162,6 +166,8 @@ class Subnet(Spec):
 
 @dataclass(frozen=True, kw_only=True)
 class InternetGateway(Spec):
+    """An Internet gateway."""
+
     vpc: Id
     """The VPC that it is attached to."""
 
@@ -181,6 +187,8 @@ class NatGateway(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """One route of a route table."""
+
     destination: str
     """A CIDR block."""
     target: Id
@@ -236,7 +244,7 @@ class VpcEndpoint(Spec):
     """Canonical JSON; None: AWS's default, which allows everything."""
 
 
-# --- Load balancing ----------------------------------------------------------------------------------------------------
+# --- Load balancing -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,6 +295,8 @@ ListenerAction = FixedResponse | RedirectToHttps | Forward
 
 @dataclass(frozen=True, kw_only=True)
 class Listener(Spec):
+    """A listener of a load balancer."""
+
     load_balancer: Id = create_only()
     port: int = create_only()
     protocol: str
@@ -299,6 +309,8 @@ class Listener(Spec):
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
+    """How a target group tells healthy targets; times in seconds."""
+
     path: str
     interval_seconds: int
     timeout_seconds: int
@@ -332,7 +344,7 @@ class ListenerRule(Spec):
     """With `/acme`, a request for `/acme/x` reaches the target as `/x` (a url-rewrite transform)."""
 
 
-# --- Compute -----------------------------------------------------------------------------------------------------------
+# --- Compute --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -413,7 +425,7 @@ class ServiceState:
     """ARN of the task definition of a deployment that failed, while ECS still shows it."""
 
 
-# --- DNS ---------------------------------------------------------------------------------------------------------------
+# --- DNS ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)

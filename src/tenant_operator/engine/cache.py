@@ -80,7 +80,7 @@ class Cache:
         self._tenants_by_id: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
-    # --- filling -------------------------------------------------------------------------------------------------------
+    # --- filling ----------------------------------------------------------------------------------
 
     def put(self, body: Mapping[str, Any]) -> tuple[Key, Object | None]:
         """Take in an object; returns its key and what was known of it before."""
@@ -106,14 +106,14 @@ class Cache:
         if key in self._objects:
             self._status[key] = status
 
-    # --- looking -------------------------------------------------------------------------------------------------------
+    # --- looking ----------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         return len(self._objects)
 
-    def keys(self) -> list[Key]:
-        """The keys of all objects."""
-        return list(self._objects)
+    def __iter__(self) -> Iterator[Key]:
+        """The keys of all objects, as they are now."""
+        return iter(list(self._objects))
 
     def get(self, key: Key) -> Object | None:
         """The object, or None."""
@@ -186,7 +186,7 @@ class Cache:
             return "" if cell is None else cell.spec.tier_ref.name
         return ""
 
-    # --- namespaces ----------------------------------------------------------------------------------------------------
+    # --- namespaces -------------------------------------------------------------------------------
 
     def put_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
         """Take in a namespace's labels; True when they changed."""
@@ -202,7 +202,7 @@ class Cache:
         """A namespace's labels, or None when it is not known."""
         return self._namespaces.get(name)
 
-    # --- the indexes ---------------------------------------------------------------------------------------------------
+    # --- the indexes ------------------------------------------------------------------------------
 
     def _sorted(self, keys: set[Key]) -> Iterator[Object]:
         for key in sorted(keys):

@@ -107,7 +107,12 @@ class Clouds:
 
     def executor(self, site: Site, definitions: dict[Address, Live] | None = None) -> Executor:
         """Who carries plans out at a site."""
-        return Executor(caller=site.caller, view=site.view, lanes=self.lanes, definitions={} if definitions is None else definitions)
+        return Executor(
+            caller=site.caller,
+            view=site.view,
+            lanes=self.lanes,
+            definitions={} if definitions is None else definitions,
+        )
 
     async def apply_records(
         self, zone: Zone, desired: Iterable[Resource], removals: Iterable[Live], world: Mapping[Address, Live]

@@ -46,6 +46,10 @@ class Conditions:
         """Say that a condition is not known."""
         self._put(type_, "Unknown", reason, message)
 
+    def drop(self, type_: str) -> None:
+        """Take back what this visit has said of a condition."""
+        self._set.pop(type_, None)
+
     def keep(self, *types: str) -> None:
         """What was said before stays, as far as anything was."""
         for type_ in types:

@@ -14,7 +14,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenant_operator.api import ANNOTATION_RECONCILE, CONDITIONS, Cell, InfraGroup, Tenant, Tier
+from tenant_operator.api import (
+    ANNOTATION_RECONCILE,
+    CONDITIONS,
+    Cell,
+    InfraGroup,
+    Tenant,
+    Tier,
+    UnreadableObject,
+)
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.resources import Live
@@ -41,7 +49,7 @@ from tenant_operator.engine.settings import (
     Settings,
 )
 from tenant_operator.engine.status import is_detail, status_of, status_patch
-from tenant_operator.engine.visit import RELEASED, Notice, Visit, reason_of
+from tenant_operator.engine.visit import RELEASED, Notice, Visit
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +84,7 @@ class Engine:
         self.ready = asyncio.Event()
         self._stopping = False
 
-    # --- the ear -------------------------------------------------------------------------------------------------------
+    # --- the ear ----------------------------------------------------------------------------------
 
     def observe(self, body: Mapping[str, Any], *, deleted: bool) -> None:
         """Take in an object as a watch shows it, and wake what depends on it."""
@@ -93,7 +101,11 @@ class Engine:
                 self._wake_around(key, gone, SUMMARY_DEBOUNCE_SECONDS / 3)
             return
         self._uids[body["metadata"]["uid"]] = key
-        key, old = self.cache.put(body)
+        try:
+            key, old = self.cache.put(body)
+        except UnreadableObject as error:
+            log.warning("%s is not understood and left alone: %s", key, error)
+            return
         new = self.cache.get(key)
         assert new is not None
         if not self.ready.is_set():
@@ -114,7 +126,7 @@ class Engine:
         if deleted:
             self.cache.remove_namespace(name)
         elif self.cache.put_namespace(name, labels):
-            for key in self.cache.keys():
+            for key in self.cache:
                 if key.kind is Kind.TENANT and key.namespace == name:
                     self.queue.add(key)
 
@@ -125,7 +137,7 @@ class Engine:
         conditions = (body.get("status") or {}).get("conditions") or ()
         return any(c.get("type") == "Ready" and c.get("reason") == RELEASED for c in conditions)
 
-    # --- waking --------------------------------------------------------------------------------------------------------
+    # --- waking -----------------------------------------------------------------------------------
 
     def wake(self, keys: Iterable[Key], priority: Priority = Priority.EDIT) -> None:
         """Visit some objects soon."""
@@ -176,7 +188,7 @@ class Engine:
     def _wake_tenants_of(self, tier: str) -> None:
         self.wake((object_key(tenant) for tenant in self.cache.tenants_of(tier)), Priority.RESYNC)
 
-    # --- working -------------------------------------------------------------------------------------------------------
+    # --- working ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Work until cancelled; begins once all four kinds have been listed."""
@@ -194,11 +206,11 @@ class Engine:
             try:
                 await asyncio.gather(*(self.kubernetes.list_uids(kind) for kind in Kind))
             except Gone:
-                log.error("the CRDs are not installed; install them: kubectl apply --server-side -f crds/")
+                log.warning("the CRDs are not installed; install them: kubectl apply --server-side -f crds/")
             except Refused as error:
-                log.error("cannot list the custom resources: %s", error)
+                log.warning("cannot list the custom resources: %s", error)
             except OSError as error:
-                log.error("cannot reach the API server: %s", error)
+                log.warning("cannot reach the API server: %s", error)
             else:
                 return
             await asyncio.sleep(RETRY_START_SECONDS)
@@ -213,7 +225,7 @@ class Engine:
                 for name, labels in (await self.kubernetes.list_namespaces()).items():
                     self.cache.put_namespace(name, labels)
             except (Gone, Refused, OSError) as error:
-                log.error("cannot list: %s", error)
+                log.warning("cannot list: %s", error)
                 await asyncio.sleep(RETRY_START_SECONDS)
                 continue
             for _ in range(20):
@@ -254,9 +266,8 @@ class Engine:
         try:
             await self.reconcilers[key.kind](self, visit, obj)
         except AwsError as error:
-            visit.conditions.false("Ready", reason_of(error), error.advice)
+            visit.fail("Ready", error)
             visit.conditions.keep(*visit.conditions.known)
-            visit.failed = True
             log.info("%s: %s", key, error)
         await self.finish(visit, obj)
 
@@ -328,7 +339,7 @@ class Engine:
         """Post an Event about an object."""
         await self.kubernetes.post_event(key, obj.metadata.uid, notice, self.today())
 
-    # --- sweeping ------------------------------------------------------------------------------------------------------
+    # --- sweeping ---------------------------------------------------------------------------------
 
     async def _sweep(self) -> None:
         """Everything is read anew and visited, every `sweep_seconds`, a little earlier or later."""
@@ -338,9 +349,9 @@ class Engine:
             for view in self.clouds.views().values():
                 view.forget_all()
             log.debug("sweep: %d objects", len(self.cache))
-            self.wake(sorted(self.cache.keys()), Priority.RESYNC)
+            self.wake(sorted(self.cache), Priority.RESYNC)
 
-    # --- what reconcilers ask ------------------------------------------------------------------------------------------
+    # --- what reconcilers ask ---------------------------------------------------------------------
 
     def remember(self, key: Key) -> dict[Any, Any]:
         """The memory of an object."""
@@ -380,9 +391,7 @@ def _mattered(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
 
     def essence(status: Mapping[str, Any]) -> object:
         conditions = status.get("conditions") or ()
-        said = {
-            c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] not in ("Reconciling",)
-        }
+        said = {c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] != "Reconciling"}
         return said, status.get("placements"), status.get("weight")
 
     return essence(before) != essence(after)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tenant_operator.api import Cell, InfraGroup, Tier
+from tenant_operator.api import ANNOTATION_RECONCILE, Cell, InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.aws.snapshot import Family
 from tenant_operator.desired import tags
@@ -18,6 +18,7 @@ from tenant_operator.desired.resources import (
     Listener,
     Live,
     LoadBalancer,
+    NatGateway,
     Subnet,
     TargetGroup,
     Vpc,
@@ -196,11 +197,11 @@ def _owner_key(live: Live) -> tuple[str, str, str] | None:
 
 
 def _dead(engine: Engine, visit: Visit, world: Mapping[Address, Live]) -> list[Live]:
-    """Endpoints that will never work again, once they have been so for a while: they are made anew."""
+    """Endpoints and NAT gateways that will never work again, once they have been so for a while: they are made anew."""
     dead = [
         live
         for live in world.values()
-        if isinstance(live.spec, VpcEndpoint) and live.attributes.get("state") in DEAD_ENDPOINT
+        if isinstance(live.spec, VpcEndpoint | NatGateway) and live.attributes.get("state") in DEAD_ENDPOINT
     ]
     over = engine.settled(
         visit.key, [live.id for live in dead], 0.0 if visit.forced else ENDPOINT_RETRY_SECONDS
@@ -305,8 +306,8 @@ def _private_link(visit: Visit, design: GroupDesign, world: Mapping[Address, Liv
             said = (
                 f"Endpoint{state.capitalize()}",
                 (
-                    f"{name} is {state}: ask {wanted.service}'s provider to allow account {design.account}; it is made anew every "
-                    f"{ENDPOINT_RETRY_SECONDS:.0f} s, or at once with the annotation tenant-operator.dev/reconcile-requested-at"
+                    f"{name} is {state}: ask {wanted.service}'s provider to allow account {design.account}; it is made "
+                    f"anew every {ENDPOINT_RETRY_SECONDS:.0f} s, or at once with the annotation {ANNOTATION_RECONCILE}"
                 ),
             )
         else:

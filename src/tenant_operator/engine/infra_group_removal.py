@@ -66,8 +66,10 @@ def _held(engine: Engine, design: GroupDesign) -> tuple[str, str] | None:
         if tenants and not others and group_weight(engine, group):
             return (
                 "LastServingGroup",
-                f"it is the last infra group to which the tier's name leads, and {len(tenants)} tenants are there "
-                f"({named(tenants)}); add another infra group, or delete the tenants first",
+                (
+                    f"it is the last infra group to which the tier's name leads, and {len(tenants)} tenants are there "
+                    f"({named(tenants)}); add another infra group, or delete the tenants first"
+                ),
             )
         return None
     pinned = [tenant for tenant in tenants if group.metadata.name in (tenant.pinned_groups or ())]
@@ -123,8 +125,9 @@ async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool
 
 
 def drain_seconds(engine: Engine, group: InfraGroup) -> float:
-    """How long after its last record a load balancer may still be asked: DNS answers live 60 s, and a client may keep
-    its connection for clientKeepAliveSeconds.
+    """How long after its last record a load balancer may still be asked.
+
+    DNS answers live 60 s, and a client may keep its connection for clientKeepAliveSeconds.
     """
     if engine.settings.drain_seconds is not None:
         return engine.settings.drain_seconds

@@ -36,7 +36,9 @@ class Lanes:
             lane = self._zones[(caller.account, zone)] = RecordLane(caller.at(Priority.EDIT), zone)
         return lane
 
-    async def create_rule(self, caller: Caller, view: View, resource: Resource, behind: int | None = None) -> Live:
+    async def create_rule(
+        self, caller: Caller, view: View, resource: Resource, behind: int | None = None
+    ) -> Live:
         """Make a rule at a free priority, which it keeps for life; with `behind` at one after that priority.
 
         Raises:

@@ -10,6 +10,7 @@ from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.aws import compute, services
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
+from tenant_operator.aws.task_definitions import KEPT_REVISIONS
 from tenant_operator.desired import routing, tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import (
@@ -128,7 +129,8 @@ def _why_not_yet(engine: Engine, design: GroupDesign, site: Site, wanted: Tenanc
     """Why the group cannot take a tenant yet; empty when it can."""
     group, cell = object_key(design.group), object_key(design.cell)
     if not engine.cache.is_true(cell, "Ready"):
-        return f"cell {design.cell.metadata.name} is not ready: {engine.cache.condition(cell, 'Ready').get('message', 'not visited yet')}"
+        why = engine.cache.condition(cell, "Ready").get("message", "not visited yet")
+        return f"cell {design.cell.metadata.name} is not ready: {why}"
     for type_ in ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady"):
         if not engine.cache.is_true(group, type_):
             said = engine.cache.condition(group, type_)
@@ -141,10 +143,11 @@ def _why_not_yet(engine: Engine, design: GroupDesign, site: Site, wanted: Tenanc
     ):
         return f"the load balancer of infra group {design.name} is not there"
     for live in world.values():
-        if isinstance(live.spec, SecurityGroup) and live.tags.get(tags.COMPONENT) == "sg-tasks":
-            if workload.port not in {rule.from_port for rule in live.spec.ingress}:
-                engine.queue.add(group)
-                return f"port {workload.port} is being opened in infra group {design.name}"
+        if not isinstance(live.spec, SecurityGroup) or live.tags.get(tags.COMPONENT) != "sg-tasks":
+            continue
+        if workload.port not in {rule.from_port for rule in live.spec.ingress}:
+            engine.queue.add(group)
+            return f"port {workload.port} is being opened in infra group {design.name}"
     return ""
 
 
@@ -188,10 +191,26 @@ async def _converge(
         result.outcome.held_back += outcome.held_back
         if outcome.failed or not outcome.done:
             break
+    for definition in executor.definitions.values():
+        engine.definitions[definition.id] = definition
+    if result.stage.ready:
+        await _prune(memory, site, executor.definitions)
     visit.repaired(memory, result.stage.desired, result.outcome, scope=group)
     await _look_at_failures(engine, visit, result, site, wanted)
     _note_waits(engine, visit, result)
     _note_releases(memory, result, group)
+
+
+async def _prune(memory: dict[Any, Any], site: Site, definitions: Mapping[Address, Live]) -> None:
+    """Deregister old revisions but for the last few, once after each release."""
+    for definition in definitions.values():
+        if (
+            definition.attributes.get("revision", 0) <= KEPT_REVISIONS
+            or memory.get("pruned") == definition.id
+        ):
+            continue
+        await compute.prune(site.caller, definition.address.name, in_use=[definition.id])
+        memory["pruned"] = definition.id
 
 
 async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Tenancy, group: str) -> None:
@@ -200,7 +219,9 @@ async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Te
     clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
     for cluster in clusters:
         services_here = [
-            l for l in mine.values() if isinstance(l.spec, Service) and l.spec.cluster == cluster.id
+            live
+            for live in mine.values()
+            if isinstance(live.spec, Service) and live.spec.cluster == cluster.id
         ]
         moving = any(_moving(live) for live in services_here)
         if not services_here and site.view.made_here(cluster.address):

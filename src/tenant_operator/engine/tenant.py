@@ -40,7 +40,7 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     choice = place(engine, tier, tenant)
     if not _placed(engine, visit, choice, tenant):
         return
-    await _reserve(engine, visit, tier, tenant, choice)
+    await _reserve(engine, visit, tenant, choice)
     groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
     results = await asyncio.gather(
         *(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups))
@@ -171,7 +171,7 @@ def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> boo
     return True
 
 
-async def _reserve(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, choice: Choice) -> None:
+async def _reserve(engine: Engine, visit: Visit, tenant: Tenant, choice: Choice) -> None:
     """Write the placement down before anything is made there: a restart finds it, and others see the room taken."""
     known = {p["infraGroup"]: p for p in visit.previous.get("placements") or ()}
     if set(choice.groups) <= set(known):

@@ -60,10 +60,10 @@ async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
         AwsError: AWS could not be asked.
     """
     tier = engine.cache.tier(tenant.spec.tier_ref.name)
-    if not visit.previous.get("placements") and not visit.previous.get("aws"):
-        if tier is None or not await _any_presence(engine, tier, tenant):
-            visit.release()
-            return
+    unknown = not visit.previous.get("placements") and not visit.previous.get("aws")
+    if unknown and (tier is None or not await _any_presence(engine, tier, tenant)):
+        visit.release()
+        return
     if tier is None:
         visit.conditions.false(
             "Ready",
@@ -105,7 +105,7 @@ async def leave_others(
 
 def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> bool:
     """Whether the tenant's name has not led to a group for as long as clients may remember it."""
-    zones = [view for view in engine.clouds.views().values()]
+    zones = list(engine.clouds.views().values())
     host = routing.host_of(tier, tenant)
     suffix = f"/{host}/{engine.settings.installation}/{presence.group}"
     if any(
@@ -127,9 +127,7 @@ async def _any_presence(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
 
 
 async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Presence], list[AwsError]]:
-    """The groups in which the ownership tags name this very tenant, and the accounts that cannot be asked though the
-    status says that it lives there.
-    """
+    """The groups in which the ownership tags name this very tenant, and why some accounts of its cannot be asked."""
     found: list[Presence] = []
     unreachable: list[AwsError] = []
     placed = engine.summary().placements_of(tenant)
@@ -199,7 +197,7 @@ async def _leave(
     site, name = presence.site, presence.group
     targets: dict[Address, int] = {}
     executor = engine.clouds.executor(site, _families(engine, visit, site, name, tenant.tenant_id))
-    await _look(engine, visit, site, name, tenant.tenant_id)
+    await _look(site, name, tenant.tenant_id)
     errors: list[AwsError] = []
     for _ in range(8):
         world = {**site.view.world(name, tenant.tenant_id), **executor.definitions}
@@ -226,7 +224,7 @@ async def _leave(
     return []
 
 
-async def _look(engine: Engine, visit: Visit, site: Site, group: str, tenant: str) -> None:
+async def _look(site: Site, group: str, tenant: str) -> None:
     """The services' states, as they are now."""
     mine = site.view.of_tenant(group, tenant)
     clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
@@ -309,7 +307,7 @@ async def _retain(
         records = tenant_records(engine, zone, routing.host_of(tier, tenant))
         await engine.clouds.apply_records(zone, (), list(records.values()), {})
     for presence in present:
-        await _look(engine, visit, presence.site, presence.group, tenant.tenant_id)
+        await _look(presence.site, presence.group, tenant.tenant_id)
         lives = presence.site.view.of_tenant(presence.group, tenant.tenant_id)
         wanted = [
             Resource(address=a, spec=live.spec, tags={**live.tags, tags.RELEASED: "true"})

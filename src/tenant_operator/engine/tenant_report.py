@@ -12,7 +12,7 @@ from tenant_operator.desired.resources import Cluster, TargetGroup
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.serving import Serving
-from tenant_operator.engine.visit import Notice, Visit, reason_of
+from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit, reason_of
 from tenant_operator.plan.change import Refusal
 
 ROUTING = frozenset({"ListenerRule", "TargetGroup"})
@@ -108,8 +108,11 @@ def _say(visit: Visit, type_: str, trouble: tuple[Serving, AwsError | Refusal]) 
     where = f"in {result.group.metadata.name}: "
     if isinstance(what, AwsError):
         visit.conditions.false(type_, reason_of(what), where + what.advice)
+        if what.category in MENDED_BY_A_PERSON:
+            visit.stall(reason_of(what), where + what.advice)
     else:
         visit.conditions.false(type_, what.reason, where + what.message)
+        visit.stall(what.reason, where + what.message)
     visit.failed = True
 
 
@@ -193,7 +196,6 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
         return
     said = visit.conditions.get(missing)
     visit.conditions.false("Ready", said["reason"], said["message"])
-    if not visit.conditions.is_true("Stalled"):
-        visit.reconciling(said["reason"], said["message"])
+    visit.reconciling(said["reason"], said["message"])
     if visit.failed and (was.get("reason"), was.get("status")) != (said["reason"], "False"):
         visit.notices.append(Notice(said["reason"], said["message"], warning=True))

@@ -37,7 +37,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         return
     _identity(engine, visit, tier)
     await _endpoint(engine, visit, tier)
-    _routing(engine, visit, tier, groups)
+    _routing(engine, visit, groups)
     _capacity(engine, visit, tier)
     visit.conditions.true(
         "RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once"
@@ -119,7 +119,7 @@ async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
         visit.look_again(30.0)
 
 
-def _routing(engine: Engine, visit: Visit, tier: Tier, groups: list[InfraGroup]) -> None:
+def _routing(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> None:
     waiting = [
         group
         for group in groups

@@ -88,22 +88,27 @@ class Visit:
         """Say on a condition what AWS refused, and try again after a backoff."""
         self.conditions.false(type_, reason_of(error), error.advice)
         self.failed = True
+        if error.category in MENDED_BY_A_PERSON:
+            self.stall(reason_of(error), error.advice)
 
     def refuse(self, type_: str, refusals: Iterable[Refusal]) -> bool:
         """Say on a condition what cannot be made as it should be; True when there is any such thing."""
         for refusal in refusals:
             self.conditions.false(type_, refusal.reason, refusal.message)
             self.failed = True
+            self.stall(refusal.reason, refusal.message)
             return True
         return False
 
     def stall(self, reason: str, message: str) -> None:
         """Say that nothing will come of this until somebody changes something."""
+        self.conditions.drop("Reconciling")
         self.conditions.true("Stalled", reason, message)
 
     def reconciling(self, reason: str, message: str) -> None:
-        """Say that this is on its way."""
-        self.conditions.true("Reconciling", reason, message)
+        """Say that this is on its way, unless it has been said that nothing will come of it."""
+        if not self.conditions.is_true("Stalled"):
+            self.conditions.true("Reconciling", reason, message)
 
     def pause(self) -> None:
         """Nothing is done; what was said stays, and the generation is taken note of."""

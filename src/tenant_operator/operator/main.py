@@ -6,10 +6,13 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import kopf
 import kubernetes
+from aiohttp import web
 
 from tenant_operator.aws.accounts import Accounts
 from tenant_operator.engine import cell, infra_group, tenant, tier
@@ -83,7 +86,7 @@ async def run(settings: Settings, health: HealthAddress) -> None:
         log.info("stopped")
 
 
-async def _probes(engine: Engine, health: HealthAddress):  # type: ignore[no-untyped-def]  # aiohttp's runner or None
+async def _probes(engine: Engine, health: HealthAddress) -> web.AppRunner | None:
     try:
         return await HealthServer(engine, health.host, health.port).start()
     except OSError as error:
@@ -112,7 +115,7 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
     await ear
 
 
-async def _until(stop: asyncio.Event, work) -> bool:  # type: ignore[no-untyped-def]  # any coroutine
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
     """Do some work unless told to stop meanwhile; True when told to stop."""
     task = asyncio.ensure_future(work)
     waiter = asyncio.ensure_future(stop.wait())

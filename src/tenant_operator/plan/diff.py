@@ -1,16 +1,17 @@
 """The whole decision: what should exist × what exists → what to do, as one pure function.
 
-| desired | live                                   | what comes of it                                             |
-|---------|----------------------------------------|--------------------------------------------------------------|
-| yes     | no                                     | create                                                       |
-| yes     | ours, equal                            | nothing                                                      |
-| yes     | ours, a field differs                  | update, in place, with the fields that differ                |
-| yes     | ours, a create-only field differs      | refusal `Immutable` (the builders give such a change another address, so that the new thing is made first) |
-| yes     | ours, owned by another custom resource | refusal `Conflict`                                           |
-| yes     | ours, released by `Retain`             | update: adopted, its tags set anew                           |
-| yes     | not ours                               | refusal `ForeignOwner`                                       |
-| removal | ours                                   | delete, after everything that refers to it                   |
-| removal | not ours                               | nothing, ever                                                |
+| desired | live                                   | what comes of it                                     |
+|---------|----------------------------------------|------------------------------------------------------|
+| yes     | no                                     | create                                               |
+| yes     | ours, equal                            | nothing                                              |
+| yes     | ours, a field differs                  | update, in place, with the fields that differ        |
+| yes     | ours, a create-only field differs      | refusal `Immutable`; the builders give such a change |
+|         |                                        | another address, so that the new thing is made first |
+| yes     | ours, owned by another custom resource | refusal `Conflict`                                   |
+| yes     | ours, released by `Retain`             | update: adopted, its tags set anew                   |
+| yes     | not ours                               | refusal `ForeignOwner`                               |
+| removal | ours                                   | delete, after everything that refers to it           |
+| removal | not ours                               | nothing, ever                                        |
 """
 
 from __future__ import annotations
@@ -124,8 +125,10 @@ def field_changes(desired: Resource, live: Live, world: World) -> tuple[FieldCha
 
 
 def gets_another_id(action: Action) -> bool:
-    """Whether an update gives the resource another id, so that whatever refers to it changes too: a task definition's
-    content cannot change, each change is another revision."""
+    """Whether an update gives the resource another id, so that whatever refers to it changes too.
+
+    A task definition's content cannot change: each change is another revision.
+    """
     return isinstance(action.desired and action.desired.spec, TaskDefinition) and any(
         change.field != "tags" for change in action.changes
     )
@@ -149,7 +152,8 @@ def _step(resource: Resource, world: World, known: World, installation: str) -> 
         return Refusal(
             address=resource.address,
             reason="Immutable",
-            message=f"AWS cannot change {_listed(fixed)} of {resource.address.name}; undo the change, or remove the resource by hand",
+            message=f"AWS cannot change {_listed(fixed)} of {resource.address.name}; undo the change, or remove the "
+            "resource by hand",
         )
     return Action(
         verb=Verb.UPDATE,
@@ -182,7 +186,8 @@ def _refusal(resource: Resource, live: Live, installation: str) -> Refusal | Non
     return Refusal(
         address=resource.address,
         reason="Conflict",
-        message=f"{resource.address.type} {live.id} belongs to {theirs}; delete that one first, or choose another name or tenantId",
+        message=f"{resource.address.type} {live.id} belongs to {theirs}; delete that one first, or choose another name or "
+        "tenantId",
     )
 
 

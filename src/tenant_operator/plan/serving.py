@@ -5,15 +5,15 @@ that may be made true *now*, given what is observed, and with the waits that hol
 true (through `plan.diff`), looks again, and asks again, until the stage is the end state. Order is always: make the new
 path whole and healthy → switch → let it settle → drain the old → remove it.
 
-| what is seen                                   | the rule                                        | the services                      |
-|------------------------------------------------|-------------------------------------------------|-----------------------------------|
-| no rule yet                                    | forwards to every cluster, equally              | made once the rule is there       |
-| a further cluster, or a cluster's successor    | weight 0 until healthy, then its share          | made once the rule is there       |
-| a cluster without a running task               | weight 0, but only while another has some       | untouched                         |
-| a cluster that is not wanted any more          | weight 0 once another is healthy; then left out | after the rule settled: zero, gone |
-| suspended                                      | 503                                             | to zero once the rule says 503    |
-| resumed                                        | 503, and a standby rule that holds the groups   | up; then forward, standby removed |
-| a new release                                  | untouched                                       | one cluster of one group at a time |
+| what is seen                                | the rule                                  | the services                       |
+|---------------------------------------------|-------------------------------------------|------------------------------------|
+| no rule yet                                 | forwards to every cluster, equally        | made once the rule is there        |
+| a further cluster, or a cluster's successor | weight 0 until healthy, then its share    | made once the rule is there        |
+| a cluster without a running task            | weight 0, but only while another has some | untouched                          |
+| a cluster that is not wanted any more       | weight 0 once another is healthy          | after the rule settled: zero, gone |
+| suspended                                   | 503                                       | to zero once the rule says 503     |
+| resumed                                     | 503; a standby rule holds the groups      | up; then forward, standby removed  |
+| a new release                               | untouched                                 | one cluster of one group at a time |
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Staging:
         if not self.tenancy.suspended:
             ready = ready and all(self._whole(stack) and stack.target_group in joined for stack in wanted)
         if ready and not self.tenancy.suspended and self.progress.verify:
-            ready = all([self._healthy(stack) for stack in wanted])
+            ready = all(tuple(self._healthy(stack) for stack in wanted))
         return Stage(
             desired=tuple(self.desired),
             removals=tuple(self.removals),
@@ -109,7 +109,7 @@ class _Staging:
             else sum(_service(s.slot).desired_count for s in wanted if s.slot),
         )
 
-    # --- suspended ---------------------------------------------------------------------------------------------------
+    # --- suspended --------------------------------------------------------------------------------
 
     def _suspend(self, wanted: list[Stack]) -> None:
         self.desired.append(self._rule_with(SUSPENDED_ANSWER))
@@ -140,7 +140,7 @@ class _Staging:
             dataclasses.replace(stack.slot.service, spec=dataclasses.replace(spec, desired_count=count))
         )
 
-    # --- serving -----------------------------------------------------------------------------------------------------
+    # --- serving ----------------------------------------------------------------------------------
 
     def _serve(self, wanted: list[Stack]) -> None:
         action = self._action(wanted)
@@ -227,7 +227,7 @@ class _Staging:
         )
         return {a: weight for a, weight in weights.items() if a not in surplus}
 
-    # --- compute -----------------------------------------------------------------------------------------------------
+    # --- compute ----------------------------------------------------------------------------------
 
     def _compute(self, stack: Stack, holder: Address) -> None:
         """Cluster, task definition and service of a slot whose target group is (about to be) attached."""
@@ -246,7 +246,8 @@ class _Staging:
     def _hold_release(self, stack: Stack, service: Resource) -> None:
         """Everything but the release: what would restart tasks stays as it is."""
         live = stack.live_service
-        assert live is not None and isinstance(service.spec, Service)
+        assert live is not None
+        assert isinstance(service.spec, Service)
         kept = {name: getattr(live.spec, name) for name in RESTARTING_FIELDS}
         self.desired.append(dataclasses.replace(service, spec=dataclasses.replace(service.spec, **kept)))
 
@@ -329,7 +330,7 @@ class _Staging:
                 Wait(reason="TargetsNotHealthy", message=message, seconds=POLL_SECONDS, address=stack.service)
             )
 
-    # --- removing ----------------------------------------------------------------------------------------------------
+    # --- removing ---------------------------------------------------------------------------------
 
     def _retire(self, stack: Stack, *, unweighted: bool) -> None:
         """A left-over stack: once the rule sends it nothing and that has settled, zero → gone → its target group."""
@@ -395,7 +396,7 @@ class _Staging:
         if self.tenancy.suspended or isinstance(action, Forward):
             self.removals.append(live)
 
-    # --- the rule ----------------------------------------------------------------------------------------------------
+    # --- the rule ---------------------------------------------------------------------------------
 
     def _rule_with(self, action: Forward | FixedResponse) -> Resource:
         return _answering(self.tenancy.rule, action)
@@ -464,5 +465,6 @@ def _rule_spec(live: Live) -> ListenerRule:
 
 
 def _service(slot: Slot | None) -> Service:
-    assert slot is not None and isinstance(slot.service.spec, Service)
+    assert slot is not None
+    assert isinstance(slot.service.spec, Service)
     return slot.service.spec

@@ -1,4 +1,4 @@
-"""The demonstration: from nothing to two tiers with their tenants, one onboarding timed, one drift repaired, all gone again."""
+"""The demonstration: two tiers from nothing, one onboarding timed, one drift repaired, and all of it gone again."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ class Demo:
         client.delete_rule(RuleArn=rule["RuleArn"])
         self.console.print(f"deleted the rule for {_paths(rule)} in account {account}")
         started = time.monotonic()
-        self._wait("the rule is back", lambda: any(_paths(r) == _paths(rule) for r in self._rules(client)))
+        self._wait(
+            "the rule is back",
+            lambda: any(_paths(r) == _paths(rule) for r in self._rules(client, rule["listener"])),
+        )
         self.console.print(f"[green]back after {time.monotonic() - started:.1f} s[/] (with the next sweep)")
         time.sleep(1.0)
         events = self._kubectl("get", "events", "-A", "--field-selector", "reason=DriftRepaired")
@@ -116,7 +119,7 @@ class Demo:
             f"[green]gone after {time.monotonic() - started:.1f} s; nothing of it is left in AWS[/]\n"
         )
 
-    # --- looking -------------------------------------------------------------------------------------------------------
+    # --- looking ----------------------------------------------------------------------------------
 
     def _all_ready(self) -> bool:
         found = {kind: self._objects(kind) for kind in KINDS}
@@ -157,14 +160,16 @@ class Demo:
         )
         return account, session.client("elbv2", endpoint_url=url, config=config)
 
-    def _rules(self, client: Any) -> list[dict[str, Any]]:
+    def _rules(self, client: Any, only: str = "") -> list[dict[str, Any]]:
         found = []
         for balancer in client.describe_load_balancers()["LoadBalancers"]:
             for listener in client.describe_listeners(LoadBalancerArn=balancer["LoadBalancerArn"])[
                 "Listeners"
             ]:
-                rules = client.describe_rules(ListenerArn=listener["ListenerArn"])["Rules"]
-                found += [rule for rule in rules if not rule["IsDefault"]]
+                arn = listener["ListenerArn"]
+                if only in ("", arn):
+                    rules = client.describe_rules(ListenerArn=arn)["Rules"]
+                    found += [{**rule, "listener": arn} for rule in rules if not rule["IsDefault"]]
         return found
 
     def _rule(self, client: Any) -> dict[str, Any]:
@@ -176,7 +181,7 @@ class Demo:
             g["TargetGroupName"] for g in client.describe_target_groups()["TargetGroups"]
         ]
 
-    # --- telling -------------------------------------------------------------------------------------------------------
+    # --- telling ----------------------------------------------------------------------------------
 
     def _title(self, text: str) -> None:
         self.console.rule(f"[bold]{text}", align="left")

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.tied_process import TiedProcess
@@ -93,7 +94,7 @@ class OperatorProcess:
         if self._process is not None:
             self._process.check_running()
 
-    def __enter__(self) -> OperatorProcess:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

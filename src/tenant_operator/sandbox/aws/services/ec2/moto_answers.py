@@ -6,17 +6,20 @@ Moto's classes are shared by the whole process, so they are changed once and for
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.security_groups import SecurityGroupBackend
 from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses import EC2Response
 
+from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.interfaces import RESERVED_ADDRESSES
 from tenant_operator.sandbox.aws.services.ec2.describing import page
+from tenant_operator.sandbox.aws.services.ec2.quotas import RULES_PER_SECURITY_GROUP
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 _PAGED = {
@@ -44,6 +47,8 @@ def install(sim: Simulation) -> None:
         _replace(name, _atomic)
     free = property(functools.partial(_free_addresses, sim))
     setattr(Subnet, "available_ip_address_count", free)  # noqa: B010  # an assignment to a property is no valid type
+    limit = functools.partialmethod(_check_room_for_rules, sim=sim)
+    setattr(SecurityGroupBackend, "_verify_group_will_respect_rule_count_limit", limit)  # noqa: B010  # nor this
     setattr(TaggedEC2Resource, "get_tags", _tags)  # noqa: B010  # an assignment to a method is no valid type
 
 
@@ -87,6 +92,25 @@ def _free_addresses(sim: Simulation, subnet: Any) -> int:
     own: int = sum(eni.subnet_id == subnet.id for eni in subnet.ec2_backend.enis.values())
     usable = int(subnet.cidr.num_addresses) - RESERVED_ADDRESSES - 1
     return usable - own - len(sim.interfaces.in_subnet(subnet.id))
+
+
+def _check_room_for_rules(
+    backend: Any,
+    group: Any,
+    present: int,
+    ranges: Sequence[Any] | None,
+    groups: Sequence[Any] | None = None,
+    egress: bool = False,
+    *,
+    sim: Simulation,
+) -> None:
+    """Rules a direction of a security group, by the quota; moto knows AWS's default only."""
+    _ = group, egress
+    account, region = backend.account_id, backend.region_name
+    limit = int(sim.quota(account, region, RULES_PER_SECURITY_GROUP.code, RULES_PER_SECURITY_GROUP.default))
+    if present + len(ranges or ()) + len(groups or ()) > limit:
+        message = "The maximum number of rules per security group has been reached."
+        raise AwsFailure("RulesPerSecurityGroupLimitExceeded", message)
 
 
 def _tags(resource: Any) -> list[dict[str, str]]:
