@@ -112,6 +112,26 @@ def test_a_duplicate_rule_is_refused_and_nothing_of_the_call_is_done(account: Ac
     assert [permission["FromPort"] for permission in found["IpPermissions"]] == [80]
 
 
+def test_the_rules_of_a_group_are_limited_for_each_direction(account: Account) -> None:
+    grant(account, "L-0EA8095F", 2)
+    ec2, vpc = account.client("ec2"), account.vpc()
+    group = ec2.create_security_group(GroupName="g", Description="g", VpcId=vpc)["GroupId"]
+
+    def allow(number: int) -> None:
+        rule = {
+            "IpProtocol": "tcp",
+            "FromPort": 80,
+            "ToPort": 80,
+            "IpRanges": [{"CidrIp": f"10.{number}.0.0/16"}],
+        }
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+    allow(0)
+    allow(1)
+    with refused("RulesPerSecurityGroupLimitExceeded"):
+        allow(2)
+
+
 @pytest.mark.parametrize("what", ["subnet", "security group", "internet gateway", "endpoint"])
 def test_a_vpc_with_something_in_it_cannot_be_deleted(account: Account, what: str) -> None:
     ec2, vpc = account.client("ec2"), account.vpc()

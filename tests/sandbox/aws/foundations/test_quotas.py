@@ -6,6 +6,7 @@ import pytest
 
 from tenant_operator.aws.quotas import KNOWN
 from tenant_operator.sandbox.aws.client import ControlError, SandboxAWS
+from tenant_operator.sandbox.aws.services.ecs.scheduler import FARGATE_VCPUS
 from tenant_operator.sandbox.aws.services.elbv2 import quotas as load_balancing
 from tenant_operator.sandbox.aws.services.quotas import TABLE
 from tests.sandbox.aws.foundations.conftest import REGION, Account, refused
@@ -87,6 +88,12 @@ def test_what_load_balancing_enforces_is_what_service_quotas_tells() -> None:
     told = {quota.code: (quota.default, quota.adjustable) for quota in TABLE}
     for quota in load_balancing.ALL:
         assert told[quota.code] == (quota.default, quota.adjustable), quota.name
+
+
+def test_what_ecs_enforces_is_what_service_quotas_tells() -> None:
+    told = {quota.code: quota.default for quota in TABLE}
+    code, default = FARGATE_VCPUS
+    assert told[code] == default
 
 
 def test_every_quota_that_the_operator_reads_is_known() -> None:

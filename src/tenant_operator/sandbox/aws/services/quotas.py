@@ -97,7 +97,7 @@ TABLE: tuple[Quota, ...] = (
         ("L-A04A77EF", "Target groups per service", 5, False),
         ("L-B9151B48", "Revisions per task definition family", 1_000_000, False),
     ),
-    *_of("fargate", ("L-3032A538", "Fargate On-Demand vCPU resource count", 6)),
+    *_of("fargate", ("L-3032A538", "Fargate On-Demand vCPU resource count", 4000)),
     *_of(
         "iam",
         ("L-FE177D64", "Roles per account", 1000),
