@@ -286,6 +286,7 @@ class View:
             if written is not None and self._outranks(written, live, started, now):
                 continue
             self._seen[address] = started
+            self._created.pop(address, None)
             self._set(_with_kept_attributes(live, self.lives.get(address)))
         for address in known - set(found):
             created = self._created.get(address, float("-inf"))

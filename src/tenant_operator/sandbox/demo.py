@@ -123,9 +123,10 @@ class Demo:
 
     def _all_ready(self) -> bool:
         found = {kind: self._objects(kind) for kind in KINDS}
-        return all(found.values()) and all(
-            self._is_ready(obj) for objects in found.values() for obj in objects
-        )
+        ready = all(self._is_ready(obj) for objects in found.values() for obj in objects)
+        weighted = all(group["status"].get("weight") for group in found["infragroups"] if "status" in group)
+        summed_up = all(_is_whole(tier.get("status", {}).get("summary", {}).get("tenants")) for tier in found["tiers"])
+        return all(found.values()) and ready and weighted and summed_up
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._kubectl("get", kind, "-A", "-o", "json"))["items"]
@@ -233,6 +234,12 @@ class Demo:
 def _condition(obj: Mapping[str, Any], type_: str = "Ready") -> Mapping[str, Any]:
     found = obj.get("status", {}).get("conditions") or ()
     return next((condition for condition in found if condition["type"] == type_), {})
+
+
+def _is_whole(count: str | None) -> bool:
+    """Whether a count such as `3/3` is complete."""
+    some, _, every = (count or "0/1").partition("/")
+    return some == every
 
 
 def _paths(rule: Mapping[str, Any]) -> tuple[str, ...]:

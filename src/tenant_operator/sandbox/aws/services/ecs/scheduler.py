@@ -36,11 +36,12 @@ class Scheduler:
         """Do what can be done now, and wake up again when the next thing is due."""
         if service.status == "INACTIVE":
             return
+        began = self._sim.now()
         self._judge(service)
         self._retire(service)
         self._launch(service)
         self._conclude(service)
-        self._plan_next_step(service)
+        self._plan_next_step(service, began)
 
     # -- health
 
@@ -257,13 +258,15 @@ class Scheduler:
 
     # -- time
 
-    def _plan_next_step(self, service: Service) -> None:
-        """Wake up when the next target turns healthy or unhealthy, or a pause after a failure ends."""
-        now = self._sim.now()
-        due = [moment for moment in self._moments(service) if moment > now]
+    def _plan_next_step(self, service: Service, began: float) -> None:
+        """Wake up when the next target turns healthy or unhealthy, or a pause after a failure ends.
+
+        What falls due while the step runs may have been missed by it, so everything after its beginning counts.
+        """
+        due = [moment for moment in self._moments(service) if moment > began]
         if not due:
             return
-        soonest = min(due)
+        soonest, now = min(due), self._sim.now()
         if now < service.wake_at <= soonest:
             return
         service.wake_at = soonest
@@ -273,7 +276,7 @@ class Scheduler:
                 service.wake_at = 0.0
             self.step(service)
 
-        self._sim.after(soonest - now, wake)
+        self._sim.after(max(0.0, soonest - now), wake)
 
     def _moments(self, service: Service) -> Iterable[float]:
         if len(_active(service.of_deployment(service.primary))) < service.desired:
