@@ -6,8 +6,10 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 UV_VERSION := 0.13.9
-PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
-UV := $(or $(shell command -v uv 2>/dev/null),$(CURDIR)/.tooling/bin/uv)
+# What runs counts, not what is on PATH: version managers put shims there for what is not installed.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+  "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$name" && break; done)
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo "$(CURDIR)/.tooling/bin/uv")
 RUN := .venv/bin
 PYTEST_ARGS ?=
 STATE_DIR ?=
@@ -20,11 +22,13 @@ help: ## list the verbs
 setup: .venv/.synced ## make the locked environment in .venv; the other verbs do it by themselves
 
 .venv/.synced: uv.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed; put it on PATH or name it: make PYTHON=…" >&2; exit 1; fi
 	@if ! [ -x "$(UV)" ]; then \
 	  echo "no uv on PATH: installing uv $(UV_VERSION) into .tooling"; \
 	  $(PYTHON) -m venv .tooling && .tooling/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	fi
-	$(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
+	@echo "$(UV) sync"
+	@$(UV) sync --quiet --frozen --all-extras --python $(PYTHON)
 	@touch $@
 
 demo: setup ## from nothing to two Ready tiers on a simulated AWS, a drift repaired, and down again

@@ -99,7 +99,7 @@ def test_a_starter_that_is_killed_leaves_nothing(shell: Shell) -> None:
     assert shell.status()["phase"] == "Stopped"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_whatever_ends_a_foreground_sandbox_leaves_nothing(shell: Shell, number: signal.Signals) -> None:
     with shell.start("up", "--foreground") as foreground:
         assert eventually(lambda: shell.status()["phase"] == "Ready")
