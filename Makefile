@@ -39,7 +39,7 @@ sandbox: setup ## start a real API server and a simulated AWS, and keep them up 
 
 test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 	$(RUN)/tenant-operator sandbox prepare
-	$(RUN)/pytest $(PYTEST_ARGS)
+	$(RUN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: setup ## measure what the operator costs, as a table and as JSON
 	$(RUN)/tenant-operator bench
@@ -50,9 +50,13 @@ check: setup ## format, lint, types, layers, and whether generated files are fre
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/tenant-operator crds --check crds
+	$(RUN)/python deploy/argocd/generate.py --check
+	$(RUN)/python deploy/aws/generate.py --check
 
-generate: setup ## write the files that are made from the code: crds/
+generate: setup ## write the files that are made from others: crds/, Argo CD's ConfigMap, the CloudFormation template
 	$(RUN)/tenant-operator crds --write crds
+	$(RUN)/python deploy/argocd/generate.py
+	$(RUN)/python deploy/aws/generate.py
 
 format: setup ## format, and fix what can be fixed
 	$(RUN)/ruff format .
