@@ -81,9 +81,7 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)
     elif not visit.refuse("Ready", todo.refusals):
-        visit.conditions.true(
-            "Ready", "Ready", "the account is reached; the tier's roles and log group are there"
-        )
+        visit.ready("Ready", "the account is reached; the tier's roles and log group are there")
 
 
 async def _load(engine: Engine, visit: Visit, site: Site, wanted: list[Resource]) -> None:

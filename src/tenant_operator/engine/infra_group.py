@@ -165,6 +165,10 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
             live for address, live in world.items() if address not in addresses and _is_own(design, live)
         ]
         todo = plan(wanted, lives, installation=engine.settings.installation, removals=owned)
+    if todo and not visit.previous.get("conditions"):
+        visit.conditions.unknown("Ready", "Creating", f"{len(todo.actions)} AWS resources are being made")
+        visit.reconciling("Creating", f"{len(todo.actions)} AWS resources are being made")
+        await engine.checkpoint(visit, design.group)
     outcome = await engine.clouds.executor(site).apply(todo)
     visit.repaired(engine.remember(visit.key), wanted, outcome)
     world = site.view.world(design.name)
@@ -407,7 +411,7 @@ def _sum_up(visit: Visit) -> None:
     ):
         missing = ["EndpointReady"]
     if not missing:
-        visit.conditions.true("Ready", "Ready", "tenants can live here")
+        visit.ready("Ready", "tenants can live here")
         return
     said = visit.conditions.get(missing[0])
     visit.conditions.false("Ready", said["reason"], said["message"])

@@ -190,7 +190,7 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
         message = (
             "suspended: the route answers 503, nothing is deleted" if tenant.spec.suspended else "served"
         )
-        visit.conditions.true("Ready", reason, message)
+        visit.ready(reason, message)
         if was.get("status") != "True" or was.get("reason") != reason:
             visit.notices.append(Notice(reason, message))
         return

@@ -43,7 +43,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         "RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once"
     )
     if visit.conditions.is_true("IdentityReady") and visit.conditions.is_true("EndpointReady"):
-        visit.conditions.true("Ready", "Ready", f"{visit.fields['summary']['tenants']} tenants are ready")
+        visit.ready("Ready", f"{visit.fields['summary']['tenants']} tenants are ready")
     else:
         missing = next(c for c in ("IdentityReady", "EndpointReady") if not visit.conditions.is_true(c))
         said = visit.conditions.get(missing)

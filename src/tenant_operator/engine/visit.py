@@ -105,6 +105,11 @@ class Visit:
         self.conditions.drop("Reconciling")
         self.conditions.true("Stalled", reason, message)
 
+    def ready(self, reason: str, message: str) -> None:
+        """Say that the object is as its spec wants it: nothing is on its way any more."""
+        self.conditions.drop("Reconciling")
+        self.conditions.true("Ready", reason, message)
+
     def reconciling(self, reason: str, message: str) -> None:
         """Say that this is on its way, unless it has been said that nothing will come of it."""
         if not self.conditions.is_true("Stalled"):
