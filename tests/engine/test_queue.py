@@ -1,0 +1,107 @@
+"""The work queue: one key in flight at a time, duplicates merged, edits first, nothing starves."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tenant_operator.aws.budgets import Priority
+from tenant_operator.engine.queue import AGING_SECONDS, KeyedQueue
+
+
+class Clock:
+    """Time that passes only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def queue_and_clock() -> tuple[KeyedQueue[str], Clock]:
+    clock = Clock()
+    return KeyedQueue(clock=clock, jitter=lambda: 1.0), clock
+
+
+async def test_a_key_is_in_flight_once_and_runs_again_if_it_was_added_meanwhile() -> None:
+    queue, _ = queue_and_clock()
+    queue.add("a")
+    queue.add("a")
+    assert await queue.get() == "a"
+    queue.add("a")
+    assert queue.depth()["edit"] == 0
+    queue.done("a")
+    assert await queue.get() == "a"
+    queue.done("a")
+    assert queue.depth()["edit"] == 0
+
+
+async def test_an_edit_passes_a_resync() -> None:
+    queue, _ = queue_and_clock()
+    queue.add("slow", Priority.RESYNC)
+    queue.add("quick")
+    assert await queue.get() == "quick"
+
+
+async def test_a_resync_that_has_waited_long_enough_passes_the_edits() -> None:
+    queue, clock = queue_and_clock()
+    queue.add("slow", Priority.RESYNC)
+    clock.now = AGING_SECONDS + 1
+    for number in range(4):
+        queue.add(f"edit-{number}")
+    served = [await queue.get() for _ in range(3)]
+    assert "slow" in served
+
+
+async def test_failures_in_a_row_wait_ever_longer_and_a_success_starts_anew() -> None:
+    queue, _ = queue_and_clock()
+    assert [queue.retry("a") for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
+    queue.succeeded("a")
+    assert queue.retry("a") == 1.0
+
+
+async def test_the_earliest_of_several_times_counts() -> None:
+    queue, clock = queue_and_clock()
+    queue.add_after("a", 10)
+    queue.add_after("a", 5)
+    queue.add_after("a", 20)
+    clock.now = 5.0
+    assert await asyncio.wait_for(queue.get(), 1) == "a"
+    queue.done("a")
+    clock.now = 30.0
+    queue.add("b")
+    assert await queue.get() == "b"
+    assert queue.depth()["delayed"] == 0
+
+
+async def test_what_is_forgotten_does_not_come_back() -> None:
+    queue, clock = queue_and_clock()
+    queue.add("a")
+    queue.add_after("b", 1)
+    queue.forget("a")
+    queue.forget("b")
+    clock.now = 2.0
+    queue.add("c")
+    assert await queue.get() == "c"
+    assert queue.depth() == {"edit": 0, "resync": 0, "delayed": 0, "in_flight": 1}
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(list(Priority))), max_size=40))
+def test_every_key_that_was_added_is_served_exactly_once_until_it_is_added_again(
+    adds: list[tuple[str, Priority]],
+) -> None:
+    async def serve() -> list[str]:
+        queue, _ = queue_and_clock()
+        for key, priority in adds:
+            queue.add(key, priority)
+        served = []
+        while sum(queue.depth()[p] for p in ("edit", "resync")):
+            served.append(await queue.get())
+            queue.done(served[-1])
+        return served
+
+    assert sorted(asyncio.run(serve())) == sorted({key for key, _ in adds})
