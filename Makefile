@@ -11,6 +11,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
   "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$name" && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo "$(CURDIR)/.tooling/bin/uv")
 RUN := .venv/bin
+export PATH := $(PATH):$(CURDIR)/.tooling/bin
 PYTEST_ARGS ?=
 STATE_DIR ?=
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tenant_operator.sandbox.aws_process import AwsProcess, Profile
     from tenant_operator.sandbox.binaries import ControlPlaneBinaries
     from tenant_operator.sandbox.cluster import ControlPlane
+    from tenant_operator.sandbox.session import Sandbox
 
 
 class AwsFactory(Protocol):
@@ -67,3 +68,13 @@ def start_aws() -> Iterator[AwsFactory]:
 def aws(start_aws: AwsFactory) -> AwsProcess:
     """A fresh simulated AWS, a process of its own, in which things take a moment only."""
     return start_aws()
+
+
+@pytest.fixture
+def sandbox(control_plane_binaries: ControlPlaneBinaries) -> Iterator[Sandbox]:
+    """An API server and a simulated AWS of the test's own."""
+    from tenant_operator.sandbox.session import Sandbox
+
+    assert control_plane_binaries.kubectl.exists()
+    with Sandbox() as sandbox:
+        yield sandbox

