@@ -11,6 +11,7 @@ from tenant_operator.api import Cell, InfraGroup, Tier, parse
 from tenant_operator.desired import tags
 from tenant_operator.desired.infra_group import GroupDesign, Surroundings
 from tenant_operator.desired.resources import (
+    Address,
     Ingress,
     Listener,
     LoadBalancer,
@@ -125,14 +126,14 @@ def test_the_default_answer_names_no_tenant_and_forwards_to_none(found: GroupDes
 
 def test_private_dns_is_switched_on_once_the_endpoint_is_available() -> None:
     found = design()
-    before = [r for r in found.resources(task_ports=[8080], available=()) if isinstance(r.spec, VpcEndpoint)]
-    after = [
-        r
-        for r in found.resources(task_ports=[8080], available={b.address for b in before})
-        if isinstance(r.spec, VpcEndpoint)
-    ]
-    assert [r.spec.private_dns for r in before] == [False]
-    assert [r.spec.private_dns for r in after] == [True]
+
+    def private_dns(available: set[Address]) -> dict[Address, bool]:
+        made = found.resources(task_ports=[8080], available=available)
+        return {r.address: r.spec.private_dns for r in made if isinstance(r.spec, VpcEndpoint)}
+
+    before = private_dns(set())
+    assert list(before.values()) == [False]
+    assert list(private_dns(set(before)).values()) == [True]
 
 
 def test_an_existing_network_is_used_and_not_made() -> None:

@@ -31,13 +31,13 @@ def cidrs(draw: st.DrawFn) -> str:
     prefix = draw(st.sampled_from(sorted(MAX_ZONES)))
     blocks_of_16 = draw(st.integers(0, 255))
     inside = draw(st.integers(0, 2 ** (prefix - 16) - 1))
-    return str(list(ipaddress.ip_network(f"10.{blocks_of_16}.0.0/16").subnets(new_prefix=prefix))[inside])
+    return str(list(ipaddress.IPv4Network(f"10.{blocks_of_16}.0.0/16").subnets(new_prefix=prefix))[inside])
 
 
 @st.composite
 def designs(draw: st.DrawFn) -> NetworkDesign:
     cidr = draw(cidrs())
-    most = MAX_ZONES[ipaddress.ip_network(cidr).prefixlen]
+    most = MAX_ZONES[ipaddress.IPv4Network(cidr).prefixlen]
     return NetworkDesign(
         account="222222222222",
         region="us-east-1",
@@ -54,10 +54,10 @@ def designs(draw: st.DrawFn) -> NetworkDesign:
 
 @given(cidrs())
 def test_no_two_subnets_overlap_and_all_are_inside_the_vpc(cidr: str) -> None:
-    vpc = ipaddress.ip_network(cidr)
+    vpc = ipaddress.IPv4Network(cidr)
     cut = [blocks(cidr, index) for index in range(MAX_ZONES[vpc.prefixlen])]
     found = [
-        ipaddress.ip_network(b) for zone in cut for b in (zone.load_balancer, zone.endpoints, zone.tasks)
+        ipaddress.IPv4Network(b) for zone in cut for b in (zone.load_balancer, zone.endpoints, zone.tasks)
     ]
     assert all(subnet.subnet_of(vpc) for subnet in found)
     assert not any(one.overlaps(other) for one, other in combinations(found, 2))
@@ -91,7 +91,7 @@ def test_another_zone_adds_and_moves_nothing(design: NetworkDesign) -> None:
     wanted = network(design)
     world = model.applied({}, plan(wanted, {}, installation="test"))
     more = ZONES[: len(design.zones) + 1]
-    if len(more) > MAX_ZONES[ipaddress.ip_network(design.cidr).prefixlen] or more == design.zones:
+    if len(more) > MAX_ZONES[ipaddress.IPv4Network(design.cidr).prefixlen] or more == design.zones:
         return
     grown = plan(network(_with_zones(design, more)), world, installation="test")
     changed = [

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,7 @@ class Stage:
         """Apply some objects as a person would; fails when the API server refuses."""
         result = self.try_apply(*objects)
         assert result.returncode == 0, result.stderr
-        return result.stdout
+        return str(result.stdout)
 
     def try_apply(self, *objects: Mapping[str, Any]) -> Any:
         """Apply some objects; what kubectl said."""
@@ -64,9 +66,11 @@ class Stage:
         found: dict[str, Any] = json.loads(result.stdout or "{}")
         return found
 
-    def list(self, kind: str) -> list[dict[str, Any]]:
+    def list(self, kind: str) -> builtins.list[dict[str, Any]]:
         """All objects of a kind, in all namespaces."""
-        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-A", "-o", "json"))["items"]
+        found: builtins.list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-A", "-o", "json"))[
+            "items"
+        ]
         return found
 
     def condition(self, kind: str, name: str, type_: str, namespace: str = "") -> dict[str, Any]:
@@ -105,7 +109,7 @@ class Stage:
     def await_ready(self, kind: str, *names: str, namespace: str = "") -> None:
         """Wait until some objects are Ready."""
         for name in names:
-            self.wait(f"{kind} {name} is Ready", lambda name=name: self.ready(kind, name, namespace))
+            self.wait(f"{kind} {name} is Ready", partial(self.ready, kind, name, namespace))
 
     def await_condition(self, kind: str, name: str, type_: str, reason: str, namespace: str = "") -> str:
         """Wait until a condition has a reason; returns its message."""
@@ -122,7 +126,10 @@ class Stage:
     def await_gone(self, kind: str, *names: str, namespace: str = "") -> None:
         """Wait until some objects are gone."""
         for name in names:
-            self.wait(f"{kind} {name} is gone", lambda name=name: not self.get(kind, name, namespace))
+            self.wait(f"{kind} {name} is gone", partial(self._is_gone, kind, name, namespace))
+
+    def _is_gone(self, kind: str, name: str, namespace: str) -> bool:
+        return not self.get(kind, name, namespace)
 
     def picture(self) -> str:
         """What a person would look at."""
@@ -144,7 +151,7 @@ class Stage:
         key = (service, account)
         if key not in self._clients:
             environment = self.sandbox.aws_environment()
-            session = boto3.Session(
+            session: Any = boto3.Session(
                 aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
                 region_name=region,
@@ -171,7 +178,7 @@ class Stage:
         ]
         return str(zones[0]["Id"].removeprefix("/hostedzone/"))
 
-    def records(self, suffix: str) -> list[dict[str, Any]]:
+    def records(self, suffix: str) -> builtins.list[dict[str, Any]]:
         """The weighted records of names that end so."""
         pages = (
             self.client("route53", DNS_ACCOUNT)
@@ -185,7 +192,7 @@ class Stage:
             if r["Name"].rstrip(".").endswith(suffix) and "SetIdentifier" in r
         ]
 
-    def rules(self, account: str = ACCOUNT_A) -> list[dict[str, Any]]:
+    def rules(self, account: str = ACCOUNT_A) -> builtins.list[dict[str, Any]]:
         """All listener rules of an account that are not default rules."""
         elb = self.client("elbv2", account)
         found = []
@@ -203,18 +210,18 @@ class Stage:
                     return dict(rule)
         return {}
 
-    def writes_since(self, mark: int) -> list[dict[str, Any]]:
+    def writes_since(self, mark: int) -> builtins.list[dict[str, Any]]:
         """The writes that the operator (or anybody) has made in AWS since a mark."""
         return self.aws.calls(since=mark, kind="write")
 
-    def leftovers(self, accounts: Iterable[str] = (ACCOUNT_A, ACCOUNT_B)) -> list[str]:
+    def leftovers(self, accounts: Iterable[str] = (ACCOUNT_A, ACCOUNT_B)) -> builtins.list[str]:
         """Everything in AWS that still carries the operator's ownership tags, or a record of its."""
         found = [f"record {r['Name']} {r['SetIdentifier']}" for r in self.records("example.com")]
         for account in accounts:
             found += [f"{account} {what}" for what in self._owned(account)]
         return found
 
-    def _owned(self, account: str) -> list[str]:
+    def _owned(self, account: str) -> builtins.list[str]:
         ec2, elb, ecs, iam, logs = (self.client(s, account) for s in ("ec2", "elbv2", "ecs", "iam", "logs"))
         mine = [{"Name": "tag-key", "Values": ["tenant-operator.dev/installation"]}]
         found = [v["VpcId"] for v in ec2.describe_vpcs(Filters=mine)["Vpcs"]]

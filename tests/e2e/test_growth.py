@@ -142,7 +142,13 @@ def test_when_nothing_changes_nothing_is_written(grown: Stage) -> None:
         versions.update(found)
         return same and bool(found)
 
-    grown.wait("everything has come to rest", lambda: calm() and (time.sleep(4) or calm()))
+    def rest() -> bool:
+        if not calm():
+            return False
+        time.sleep(4)
+        return calm()
+
+    grown.wait("everything has come to rest", rest)
     mark = grown.aws.last_call()
     before = dict(versions)
     time.sleep(15)

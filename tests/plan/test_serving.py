@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +18,13 @@ from tenant_operator.desired.resources import (
     ListenerRule,
     Live,
     LoadBalancer,
+    Service,
     TargetGroup,
 )
 from tenant_operator.desired.tags import Owner
 from tenant_operator.desired.tenancy import SUSPENDED_ANSWER, Route, Tenancy, tenancy
 from tenant_operator.desired.workload import Workload
+from tenant_operator.plan.change import Action
 from tenant_operator.plan.diff import plan
 from tenant_operator.plan.leaving import leave
 from tenant_operator.plan.serving import stage
@@ -112,7 +115,13 @@ class Rehearsal:
         self.world = model.applied(self.world, todo)
         return found, bool(todo)
 
-    def settle(self, wanted: Tenancy, *, draw: object = None, keep_serving: bool = False) -> Stage:
+    def settle(
+        self,
+        wanted: Tenancy,
+        *,
+        draw: Callable[[st.SearchStrategy[bool]], bool] | None = None,
+        keep_serving: bool = False,
+    ) -> Stage:
         found = Stage()
         settled: frozenset[str] = frozenset()
         serving = model.answered(self.world, wanted.rule.address)
@@ -138,7 +147,7 @@ class Rehearsal:
         raise AssertionError(f"it does not come to rest: {found}")
 
     @staticmethod
-    def look_at_rules(wanted: Tenancy, actions: object) -> None:
+    def look_at_rules(wanted: Tenancy, actions: Iterable[Action]) -> None:
         for action in actions:
             if action.desired is None or not isinstance(action.desired.spec, ListenerRule):
                 continue
@@ -163,8 +172,19 @@ def onboarded(clusters: int = 1) -> Rehearsal:
 
 
 def weights(rehearsal: Rehearsal, wanted: Tenancy) -> list[int]:
-    action = rehearsal.world[wanted.rule.address].spec.action
+    action = answer_of(rehearsal, wanted)
+    assert isinstance(action, Forward)
     return [weight for _, weight in action.targets]
+
+
+def answer_of(rehearsal: Rehearsal, wanted: Tenancy) -> object:
+    spec = rehearsal.world[wanted.rule.address].spec
+    assert isinstance(spec, ListenerRule)
+    return spec.action
+
+
+def desired_counts(rehearsal: Rehearsal) -> list[int]:
+    return [live.spec.desired_count for live in rehearsal.world.values() if isinstance(live.spec, Service)]
 
 
 def test_onboarding_makes_target_group_rule_cluster_task_definition_and_service_in_five_writes() -> None:
@@ -215,7 +235,7 @@ def test_fewer_clusters_are_unweighted_first_and_removed_once_the_rule_settled()
     wanted = tenancy_of(clusters=1)
     _found, _ = rehearsal.step(wanted, Progress())
     assert sorted(weights(rehearsal, wanted)) == [0, 0, 1]
-    assert all(live.spec.desired_count == 2 for a, live in rehearsal.world.items() if a.type == "Service")
+    assert set(desired_counts(rehearsal)) == {2}
     assert rehearsal.settle(wanted, keep_serving=True).ready
     assert len([a for a in rehearsal.world if a.type == "Cluster"]) == 1
     assert len([a for a in rehearsal.world if a.type == "TargetGroup"]) == 1
@@ -225,8 +245,8 @@ def test_another_port_is_served_by_a_new_target_group_before_the_old_one_goes() 
     rehearsal = onboarded()
     wanted = tenancy_of(workload=dataclasses.replace(WORKLOAD, port=9090))
     assert rehearsal.settle(wanted, keep_serving=True).ready
-    groups = [live for a, live in rehearsal.world.items() if a.type == "TargetGroup"]
-    assert [group.spec.port for group in groups] == [9090]
+    ports = [live.spec.port for live in rehearsal.world.values() if isinstance(live.spec, TargetGroup)]
+    assert ports == [9090]
     assert len([a for a in rehearsal.world if a.type == "Service"]) == 1
 
 
@@ -243,10 +263,10 @@ def test_suspending_answers_503_before_the_tasks_stop_and_deletes_nothing() -> N
     rehearsal = onboarded()
     wanted = tenancy_of(suspended=True)
     rehearsal.step(wanted, Progress())
-    assert rehearsal.world[wanted.rule.address].spec.action == SUSPENDED_ANSWER
-    assert [live.spec.desired_count for a, live in rehearsal.world.items() if a.type == "Service"] == [2]
+    assert answer_of(rehearsal, wanted) == SUSPENDED_ANSWER
+    assert desired_counts(rehearsal) == [2]
     assert rehearsal.settle(wanted).ready
-    assert [live.spec.desired_count for a, live in rehearsal.world.items() if a.type == "Service"] == [0]
+    assert desired_counts(rehearsal) == [0]
     assert len(rehearsal.world) == len(onboarded().world)
 
 
@@ -255,7 +275,7 @@ def test_resuming_answers_503_until_the_tasks_are_healthy() -> None:
     rehearsal.settle(tenancy_of(suspended=True))
     wanted = tenancy_of()
     rehearsal.step(wanted, Progress())
-    assert rehearsal.world[wanted.rule.address].spec.action == SUSPENDED_ANSWER
+    assert answer_of(rehearsal, wanted) == SUSPENDED_ANSWER
     assert wanted.standby.address in rehearsal.world, (
         "the target group must belong to the load balancer meanwhile"
     )
