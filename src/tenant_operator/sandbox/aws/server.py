@@ -63,6 +63,8 @@ class SimulatedAws:
         profile: Profile = "fast",
         seed: int | None = None,
     ) -> None:
+        # moto makes 1,300 machine images for every account and Region, in a quarter of a second; nobody starts instances
+        os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         self.sim = Simulation(profile, seed)
         install_services(self.sim)
         self.door = FrontDoor(self.sim)

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -30,10 +30,13 @@ class Account:
     id: str
     control: SandboxAWS
     credentials: dict[str, str]
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, region: str = REGION) -> Any:
         """A boto3-like client, without retries: a refusal is seen as it is."""
-        return client(self.control.endpoint, service, region, self.credentials)
+        if (service, region) not in self._clients:
+            self._clients[service, region] = client(self.control.endpoint, service, region, self.credentials)
+        return self._clients[service, region]
 
     def vpc(self, cidr: str = "10.0.0.0/16", **attributes: bool) -> str:
         """A new VPC."""

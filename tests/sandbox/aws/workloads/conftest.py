@@ -10,19 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.aws.foundations.conftest import (
-    REGION,
-    Account,
-    account,
-    control,
-    eventually,
-    new_account,
-    operator,
-    running,
-    slow,
-)
-
-__all__ = ["account", "control", "new_account", "operator", "running", "slow"]
+from tests.sandbox.aws.foundations.conftest import REGION, Account, eventually
 
 NOT_FOUND = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}]
 LOG_GROUP = "app"

@@ -1,4 +1,4 @@
-"""The same simulated AWS and accounts as the foundations' tests use."""
+"""One simulated AWS for the tests of load balancers, compute and the front door; the foundations' have their own."""
 
 from __future__ import annotations
 
