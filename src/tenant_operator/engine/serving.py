@@ -31,7 +31,7 @@ from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.rollouts import may_restart, poll_in
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.change import Refusal
-from tenant_operator.plan.diff import plan
+from tenant_operator.plan.diff import field_changes, plan
 from tenant_operator.plan.serving import stage
 from tenant_operator.plan.stage import SETTLE_SECONDS, Progress, Stage
 
@@ -57,8 +57,6 @@ class Serving:
     """Whether the rule was read back after our last write of it."""
     failure: str = ""
     """Why tasks fail, in ECS's words."""
-    released: frozenset[str] = frozenset()
-    """Services to which this visit, or an earlier one, gave the present revision."""
     rolled_back: bool = False
 
     @property
@@ -160,6 +158,7 @@ async def _converge(
     health: dict[Address, int] = {}
     targets: dict[Address, int] = {}
     await _look_at_services(engine, visit, site, wanted, group)
+    gone_back = _gone_back(memory, result, wanted)
     for _ in range(MAX_STAGES):
         world = await _world(engine, site, wanted, group, executor.definitions)
         progress = Progress(
@@ -168,7 +167,7 @@ async def _converge(
             settled=engine.settled(visit.key, memory.get(("settling", group), ()), SETTLE_SECONDS, group),
             verify=not _was_ready(visit, group),
             may_release=may_release,
-            failed_revision=str(visit.previous.get("failedRevision", "")),
+            failed_revision=wanted.revision if gone_back else str(visit.previous.get("failedRevision", "")),
         )
         result.stage = stage(wanted, world, progress)
         memory[("settling", group)] = result.stage.settling
@@ -198,7 +197,7 @@ async def _converge(
     visit.repaired(memory, result.stage.desired, result.outcome, scope=group)
     await _look_at_failures(engine, visit, result, site, wanted)
     _note_waits(engine, visit, result)
-    _note_releases(memory, result, group)
+    _note_releases(memory, result, wanted, executor.definitions)
 
 
 async def _prune(memory: dict[Any, Any], site: Site, definitions: Mapping[Address, Live]) -> None:
@@ -328,15 +327,15 @@ async def _look_at_failures(
             continue
         site.view.put(await services.restart_service(site.caller, live))
         visit.look_again(3.0)
-    if result.stage.rolled_back or _rolled_back(memory, result, wanted):
+    if result.stage.rolled_back:
         result.rolled_back = True
         if not result.failure:
             rolled = [live for live in result.world().values() if isinstance(live.spec, Service)]
             result.failure = await compute.failure_detail(site.caller, rolled[0]) if rolled else ""
 
 
-def _rolled_back(memory: dict[Any, Any], result: Serving, wanted: Tenancy) -> bool:
-    """Whether ECS went back from the revision that we gave it: a service that had it runs another, and has settled."""
+def _gone_back(memory: dict[Any, Any], result: Serving, wanted: Tenancy) -> bool:
+    """Whether ECS went back from the revision that is wanted: a service was under way to it, and runs another."""
     given = memory.get(("given", result.group.metadata.name, wanted.revision), {})
     for live in result.world().values():
         if not isinstance(live.spec, Service):
@@ -369,18 +368,27 @@ def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
         visit.look_again(2.0)
 
 
-def _note_releases(memory: dict[Any, Any], result: Serving, group: str) -> None:
-    """Remember which services were given the present revision, and which groups are not done with it."""
-    assert result.tenancy is not None
-    revision = result.tenancy.revision
-    given = memory.setdefault(("given", group, revision), {})
-    for action in result.outcome.done:
-        if action.address.type == Service.__name__ and any(
-            c.field == "task_definition" for c in action.changes
-        ):
-            live = result.world().get(action.address)
-            if live is not None and isinstance(live.spec, Service):
-                given[action.address] = str(live.spec.task_definition)
+def _note_releases(
+    memory: dict[Any, Any], result: Serving, wanted: Tenancy, definitions: Mapping[Address, Live]
+) -> None:
+    """Remember which services are under way to the present revision, and which groups are not done with it.
+
+    A service that has arrived is forgotten: if it runs something else later, that is drift and no rollback.
+    """
+    group, world = result.group.metadata.name, result.world()
+    given = memory.setdefault(("given", group, wanted.revision), {})
+    for slot in wanted.slots:
+        live = world.get(slot.service.address)
+        definition = definitions.get(slot.task_definition.address)
+        if live is None or definition is None or not isinstance(live.spec, Service):
+            continue
+        content = field_changes(slot.task_definition, definition, {**world, **definitions})
+        if live.spec.task_definition != definition.id or any(c.field != "tags" for c in content):
+            continue
+        if live.attributes["state"].rollout == "COMPLETED":
+            given.pop(live.address, None)
+        else:
+            given[live.address] = definition.id
     releasing = memory.setdefault("releasing", set())
     (releasing.add if result.stage.releasing else releasing.discard)(group)
 

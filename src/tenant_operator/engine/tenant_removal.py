@@ -132,7 +132,11 @@ async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Pr
     unreachable: list[AwsError] = []
     placed = engine.summary().placements_of(tenant)
     for cell in engine.cache.cells_of(tier.metadata.name):
-        groups_here = {group.metadata.name for group in engine.cache.groups_of_cell(cell.metadata.name)}
+        groups_here = {
+            group.metadata.name
+            for group in engine.cache.groups_of_cell(cell.metadata.name)
+            if "aws" in engine.cache.status(object_key(group))  # one that was never begun holds nothing
+        }
         try:
             site = await engine.clouds.site(cell, tier.spec.region)
             await site.view.load(site.caller, *FAMILIES, max_age=engine.settings.sweep_seconds)

@@ -194,7 +194,8 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
         if was.get("status") != "True" or was.get("reason") != reason:
             visit.notices.append(Notice(reason, message))
         return
-    said = visit.conditions.get(missing)
+    # What only a person can mend comes before what merely waits for it.
+    said = visit.conditions.get("Stalled" if visit.conditions.is_true("Stalled") else missing)
     visit.conditions.false("Ready", said["reason"], said["message"])
     visit.reconciling(said["reason"], said["message"])
     if visit.failed and (was.get("reason"), was.get("status")) != (said["reason"], "False"):
