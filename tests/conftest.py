@@ -5,10 +5,13 @@ Everything is imported and started on first use, so tests of the thinking need n
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+
+from tenant_operator.sandbox.environment import is_aws_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +28,27 @@ class AwsFactory(Protocol):
     def __call__(self, profile: Profile = "fast", *arguments: str) -> AwsProcess: ...
 
 
+_STARTED_WITH = dict(os.environ)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_real_aws() -> Iterator[None]:
+    """No test can reach a real account, or send what is meant for loopback to a proxy, whatever the shell has set."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in filter(is_aws_setting, _STARTED_WITH):
+            environment.delenv(name)
+        for name in ("NO_PROXY", "no_proxy"):
+            environment.setenv(name, "127.0.0.1,localhost")
+        yield
+
+
 @pytest.fixture(scope="session")
 def control_plane_binaries() -> ControlPlaneBinaries:
     """etcd, kube-apiserver and kubectl; the first run on a machine builds them, and says so on the terminal."""
     from tenant_operator.sandbox.binaries import find_binaries
     from tenant_operator.sandbox.progress import ConsoleProgress
 
-    return find_binaries(ConsoleProgress(sys.__stderr__ or sys.stderr))
+    return find_binaries(ConsoleProgress(sys.__stderr__ or sys.stderr), _STARTED_WITH)
 
 
 @pytest.fixture(scope="session")

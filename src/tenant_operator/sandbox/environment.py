@@ -12,9 +12,14 @@ _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 _AUTHORITIES = frozenset({"requests_ca_bundle", "curl_ca_bundle"})
 
 
+def is_aws_setting(name: str) -> bool:
+    """Is this an environment variable of AWS's SDKs, which could lead to a real account?"""
+    return name.startswith("AWS_")
+
+
 def is_foreign(name: str) -> bool:
     """Could this environment variable lead to a real AWS account, or away from loopback?"""
-    return name.startswith("AWS_") or name.lower() in _PROXIES | _AUTHORITIES
+    return is_aws_setting(name) or name.lower() in _PROXIES | _AUTHORITIES
 
 
 def without_foreign(environment: Mapping[str, str]) -> dict[str, str]:
