@@ -1,0 +1,90 @@
+"""`tenant-operator bench`: what the operator costs, measured on the embedded sandbox."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+
+@click.command("bench")
+@click.option(
+    "--tenants",
+    type=click.IntRange(0, 50),
+    default=50,
+    show_default=True,
+    help="How many are onboarded at once into one infra group; 0 leaves this out, and the idle minute.",
+)
+@click.option(
+    "--idle-seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="How long nothing is touched; 0 leaves this out.",
+)
+@click.option(
+    "--converged",
+    type=click.IntRange(0, 12_000),
+    default=1000,
+    show_default=True,
+    help="How many tenants there are when the operator starts anew; 0 leaves this out.",
+)
+@click.option(
+    "--sweep-seconds",
+    type=click.FloatRange(5),
+    default=25.0,
+    show_default=True,
+    help="Between two full comparisons with AWS in the idle minute, so that some fall into it.",
+)
+@click.option("--throttles", is_flag=True, help="AWS's token buckets are on while the tenants are onboarded.")
+@click.option(
+    "-o",
+    "--output-format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="What is printed.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="A file that takes the results as JSON.",
+)
+def command(
+    tenants: int,
+    idle_seconds: float,
+    converged: int,
+    sweep_seconds: float,
+    throttles: bool,
+    output_format: str,
+    output: Path | None,
+) -> None:
+    """Measure what onboarding, an idle minute and a start with everything converged cost."""
+    from rich.console import Console
+
+    from tenant_operator.sandbox.bench.run import Plan, run
+    from tenant_operator.sandbox.failure import SandboxError
+    from tenant_operator.sandbox.progress import ConsoleProgress
+
+    log = Path(tempfile.mkdtemp(prefix="tenant-operator-bench-")) / "operator.log"
+    plan = Plan(
+        tenants=tenants,
+        idle_seconds=idle_seconds,
+        converged=converged,
+        sweep_seconds=sweep_seconds,
+        throttles=throttles,
+    )
+    try:
+        results = run(plan, log, ConsoleProgress(sys.stderr))
+    except SandboxError as error:
+        raise click.ClickException(str(error)) from error
+    document = json.dumps(results.as_json(), indent=2)
+    if output is not None:
+        output.write_text(document + "\n")
+    if output_format == "json":
+        print(document)
+    else:
+        results.show(Console(width=100))

@@ -1,0 +1,54 @@
+"""A whole run: one sandbox for onboarding and idleness, and a fresh one for the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenant_operator.sandbox.bench import converged_start, onboarding
+from tenant_operator.sandbox.bench.process_usage import ProcessUsage
+from tenant_operator.sandbox.bench.rehearsal import Rehearsal
+from tenant_operator.sandbox.bench.report import Results
+from tenant_operator.sandbox.progress import Progress
+
+_REST_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What is measured; 0 leaves a part out.
+
+    Attributes:
+        tenants: onboarded at once.
+        idle_seconds: during which nothing is touched.
+        converged: tenants that are there when the operator starts.
+        sweep_seconds: between two sweeps while nothing is touched.
+        throttles: whether AWS's token buckets are on during the onboarding.
+    """
+
+    tenants: int
+    idle_seconds: float
+    converged: int
+    sweep_seconds: float
+    throttles: bool
+
+
+def run(plan: Plan, log: Path, progress: Progress) -> Results:
+    """Measure; the operator's log goes to `log`.
+
+    Raises:
+        SandboxError: the sandbox or the operator does not do what it should.
+    """
+    onboarded = idle = start = None
+    with Rehearsal(log, progress) as rehearsal:
+        rehearsal.await_quiet(_REST_SECONDS)
+        empty = ProcessUsage.of(rehearsal.operator.pid)
+        if plan.tenants:
+            onboarding.prepare(rehearsal)
+            onboarded = onboarding.onboard(rehearsal, plan.tenants, throttles=plan.throttles)
+            if plan.idle_seconds:
+                idle = onboarding.idle(rehearsal, plan.idle_seconds, plan.sweep_seconds)
+    if plan.converged:
+        with Rehearsal(log, progress) as rehearsal:
+            start = converged_start.start(rehearsal, plan.converged)
+    return Results(empty=empty, onboarding=onboarded, idle=idle, start=start)
