@@ -211,7 +211,7 @@ def _tiers() -> Iterator[Wrong]:
     )
     yield _tier(
         "the operator's own policy",
-        {"iam": {"execution": {"inlinePolicies": {"tenant-operator-secrets": {"a": 1}}}}},
+        {"iam": {"execution": {"inlinePolicies": {"tenant-operator-execution": {"a": 1}}}}},
         "is the operator's own inline policy",
     )
     yield _tier(

@@ -137,8 +137,8 @@ class Rehearsal:
                 assert model.answered(self.world, wanted.rule.address), "a weighted target group is empty"
             serving = serving or model.answered(self.world, wanted.rule.address)
             services = sorted(a for a in self.world if a.type == "Service")
-            slow = draw is not None and round_ < 8
-            chosen = [s for s in services if draw(st.booleans())] if slow else services
+            slow = draw if round_ < 8 else None
+            chosen = services if slow is None else [s for s in services if slow(st.booleans())]
             before = dict(self.world)
             self.world = model.moved(self.world, chosen)
             if not acted and before == self.world and settled == found.settling and chosen == services:

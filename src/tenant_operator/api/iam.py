@@ -10,7 +10,7 @@ from pydantic import Field
 from tenant_operator.api.constraints import Rule, Struct, elements, entries, rules
 from tenant_operator.api.types import Document, PolicyArn
 
-SECRETS_POLICY = "tenant-operator-secrets"
+EXECUTION_POLICY = "tenant-operator-execution"
 """The name of the execution role's inline policy that the operator writes."""
 
 PolicyArns = Annotated[tuple[PolicyArn, ...], elements(20)]
@@ -23,8 +23,8 @@ InlinePolicies = Annotated[
             "the name of an inline policy is 1 to 128 letters, digits and + = , . @ _ -",
         ),
         Rule(
-            f"self.all(name, name != '{SECRETS_POLICY}')",
-            f"{SECRETS_POLICY} is the operator's own inline policy; choose another name",
+            f"self.all(name, name != '{EXECUTION_POLICY}')",
+            f"{EXECUTION_POLICY} is the operator's own inline policy; choose another name",
         ),
     ),
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tenant_operator.api.iam import SECRETS_POLICY
+from tenant_operator.api.iam import EXECUTION_POLICY
 from tenant_operator.api.tier import Tier
 from tenant_operator.desired import names, tags
 from tenant_operator.desired.documents import canonical, filled
@@ -20,7 +20,6 @@ SERVICE_LINKED_ROLES = {
     "AWSServiceRoleForECS": "ecs.amazonaws.com",
     "AWSServiceRoleForElasticLoadBalancing": "elasticloadbalancing.amazonaws.com",
 }
-EXECUTION_POLICY = "arn:{partition}:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
 
 def identity(tier: Tier, *, installation: str, account: str, partition: str) -> list[Resource]:
@@ -37,11 +36,11 @@ def identity(tier: Tier, *, installation: str, account: str, partition: str) -> 
     ]
     iam = tier.spec.iam
     trust = canonical(_trust(account))
-    execution_policies = {
-        EXECUTION_POLICY.format(partition=partition),
-        *(filled(arn, fill) for arn in iam.execution.managed_policy_arns),
+    execution_policies = {filled(arn, fill) for arn in iam.execution.managed_policy_arns}
+    execution_inline = {
+        **dict(iam.execution.inline_policies),
+        EXECUTION_POLICY: _execution_policy(tier, log_group_address(tier, installation, account).name, fill),
     }
-    execution_inline = {**dict(iam.execution.inline_policies), **_secrets_policy(tier)}
     for purpose, managed, inline in (
         ("task", {filled(arn, fill) for arn in iam.managed_policy_arns}, dict(iam.inline_policies)),
         ("execution", execution_policies, execution_inline),
@@ -102,13 +101,21 @@ def _trust(account: str) -> Mapping[str, Any]:
     }
 
 
-def _secrets_policy(tier: Tier) -> Mapping[str, Mapping[str, Any]]:
-    """The execution role may read the secrets that the tier names, and those that it lets tenants name."""
+def _execution_policy(tier: Tier, log_group: str, fill: Mapping[str, str]) -> Mapping[str, Any]:
+    """What ECS needs to start the tier's tasks: pull images, write to the tier's log group, read its secrets.
+
+    It is AmazonECSTaskExecutionRolePolicy with the logs narrowed to one group, and it needs no managed policy to exist.
+    """
+    logs = f"arn:{fill['Partition']}:logs:{fill['Region']}:{fill['AccountId']}:log-group:{log_group}:*"
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    statements = [
+        {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken", *pull], "Resource": "*"},
+        {"Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": logs},
+    ]
     own = _secret_resources(tier.spec.workload.secrets.values())
     allowed = {
         prefix.replace("{tenantId}", "*") + "*" for prefix in tier.spec.allowed_tenants.secret_arn_prefixes
     }
-    statements = []
     for action, service in (
         ("secretsmanager:GetSecretValue", ":secretsmanager:"),
         ("ssm:GetParameters", ":ssm:"),
@@ -116,9 +123,7 @@ def _secrets_policy(tier: Tier) -> Mapping[str, Mapping[str, Any]]:
         resources = sorted(arn for arn in own | allowed if service in arn)
         if resources:
             statements.append({"Effect": "Allow", "Action": action, "Resource": resources})
-    if not statements:
-        return {}
-    return {SECRETS_POLICY: {"Version": "2012-10-17", "Statement": statements}}
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _secret_resources(arns: Iterable[str]) -> set[str]:

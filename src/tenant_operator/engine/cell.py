@@ -7,7 +7,7 @@ from tenant_operator.aws import quotas
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired import identity as identities
 from tenant_operator.desired import tags
-from tenant_operator.desired.resources import LogGroup, Resource, Role, ServiceLinkedRole
+from tenant_operator.desired.resources import Address, LogGroup, Resource, Role, ServiceLinkedRole
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
@@ -74,9 +74,13 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
         account=site.caller.account,
         partition=site.caller.partition,
     )
+    linked: set[Address] = engine.remember(visit.key).setdefault("linked", set())
+    wanted = [resource for resource in wanted if resource.address not in linked]
     await _load(engine, visit, site, wanted)
     todo = plan(wanted, site.view.lives, installation=engine.settings.installation)
     outcome = await engine.clouds.executor(site).apply(todo)
+    # AWS says "it has been taken" where the role is there under a name that we cannot read: once is enough.
+    linked.update(a.address for a in outcome.done if a.address.type == ServiceLinkedRole.__name__)
     visit.repaired(engine.remember(visit.key), wanted, outcome)
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)

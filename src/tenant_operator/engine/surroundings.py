@@ -12,6 +12,8 @@ from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.visit import Visit
 
+AWS_SERVICES = ("com.amazonaws.", "aws.", "cn.com.amazonaws.")
+"""How the names of AWS's own endpoint services begin: one that is not listed is refused by AWS when it is asked for."""
 _ZONE_ID = re.compile(r"[a-z]{3,4}\d-az\d")
 
 
@@ -61,6 +63,8 @@ async def _look(design: GroupDesign, site: Site) -> Surroundings:
         except AwsError as error:
             if error.category not in (Category.SPEC, Category.NOT_FOUND):
                 raise
+            if wanted.service.startswith(AWS_SERVICES) and ".vpce." not in wanted.service:
+                continue
             raise Refused(
                 "EndpointServiceNotFound",
                 f"endpoint {wanted.name}: account {design.account} does not see {wanted.service} in {design.region}; correct "
