@@ -118,6 +118,10 @@ async def serve(
             return result
         await _converge(engine, visit, result, wanted, site, may_release)
         await _verify(result, wanted, site)
+        if result.ready:
+            result.not_ready = (
+                ""  # what the group lacks keeps new tenants out, and changes nothing for those it serves
+            )
     except AwsError as error:
         result.error = error
     return result
