@@ -7,8 +7,10 @@ Go refuses anything else (https://go.dev/ref/mod#go-sum-files).
 from __future__ import annotations
 
 import importlib.resources
+import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -101,8 +103,9 @@ class GoBuild:
                 yield last[-1]
             code = process.wait()
         finally:
-            process.kill()
-            process.wait()
+            if process.poll() is None:  # interrupted: the compilers that go started go with it
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         if code != 0:
             raise SandboxError(f"go {arguments[0]} failed with exit code {code}:\n" + "\n".join(last))
 
