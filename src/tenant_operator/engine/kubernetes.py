@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import kubernetes
+from urllib3.exceptions import HTTPError
 
 from tenant_operator.api import GROUP, VERSION
 from tenant_operator.engine.cache import PLURALS, Key, Kind
@@ -29,6 +30,7 @@ CLUSTER_SCOPED_EVENTS = "default"
 """The namespace of Events about cluster-scoped objects, as kubectl describe looks for them."""
 
 
+UNREACHABLE = 0
 NOT_FOUND, CONFLICT, BAD_REQUEST = 404, 409, 400
 MAX_EVENT_MESSAGE = 1024
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -156,8 +158,11 @@ class Kubernetes:
         request = self._api.param_serialize(
             method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-        content = response.read()
+        try:
+            response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            content = response.read()
+        except HTTPError as error:
+            raise Refused(UNREACHABLE, f"the API server does not answer: {error}") from error
         if response.status == NOT_FOUND:
             raise Gone(path)
         if response.status >= BAD_REQUEST:

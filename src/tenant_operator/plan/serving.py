@@ -90,7 +90,7 @@ class _Staging:
         if not self.tenancy.suspended:
             ready = ready and all(self._whole(stack) and stack.target_group in joined for stack in wanted)
         if ready and not self.tenancy.suspended and self.progress.verify:
-            ready = all(tuple(self._healthy(stack) for stack in wanted))
+            ready = self._proved(wanted)
         return Stage(
             desired=tuple(self.desired),
             removals=tuple(self.removals),
@@ -310,6 +310,18 @@ class _Staging:
             self.unknown.add(stack.target_group)
             return False
         return seen > 0
+
+    def _proved(self, wanted: list[Stack]) -> bool:
+        """Whether every cluster's targets were seen healthy; what is missing is waited for."""
+        sick = [stack for stack in wanted if not self._healthy(stack)]
+        if sick and not self.unknown:
+            message = f"cluster {sick[0].index}: waiting for its targets to turn healthy"
+            self.waits.append(
+                Wait(
+                    reason="TargetsNotHealthy", message=message, seconds=POLL_SECONDS, address=sick[0].service
+                )
+            )
+        return not sick
 
     def _watch(self, stack: Stack) -> None:
         assert stack.slot is not None
