@@ -5,7 +5,8 @@ GET  calls?since=N&service=ecs  calls after a sequence number, filtered by any f
 GET  counters                   calls by account, Region, service, action, kind and code
 POST reset-counters
 GET  faults · POST faults {…} · DELETE faults?id=N
-GET  settings · POST settings {"profile": …, "durations": {…}, "throttles": {"enabled": …, "scale": …}}
+GET  settings · POST settings {"profile": …, "durations": {…}, "throttles": {"enabled": …, "scale": …},
+     "reachability": true}      tasks then need routes or endpoints, and security groups that let them be reached
 POST throttles {"enabled": true, "scale": 1.0}
 POST seed {…}                   see seed.py
 Services add routes of their own (`Simulation.controls`).
@@ -20,12 +21,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tenant_operator.sandbox.aws.durations import Durations
+from tenant_operator.sandbox.aws.failures import AwsFailure
 from tenant_operator.sandbox.aws.faults import Fault
 from tenant_operator.sandbox.aws.front_door import FrontDoor
 from tenant_operator.sandbox.aws.simulation import Control
 from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest
 
 PREFIX = "/_sandbox/"
+_SETTINGS = frozenset({"profile", "durations", "throttles", "reachability"})
 
 
 class ControlApi:
@@ -64,7 +67,7 @@ class ControlApi:
                 )
             with self._sim.lock:
                 return _json(200, control(arguments))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AwsFailure) as error:
             return _json(400, {"error": str(error)})
 
     def _known(self) -> list[tuple[str, str]]:
@@ -93,19 +96,21 @@ class ControlApi:
         throttles = self._door.throttles
         return {
             "profile": self._sim.profile,
+            "reachability": self._sim.reachability,
             "durations": asdict(self._sim.durations),
             "throttles": {"enabled": throttles.enabled, "scale": throttles.scale},
         }
 
     def _change_settings(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        if unknown := set(body) - {"profile", "durations", "throttles"}:
-            raise ValueError(f"unknown setting {min(unknown)!r}; known are profile, durations, throttles")
+        if unknown := set(body) - _SETTINGS:
+            raise ValueError(f"unknown setting {min(unknown)!r}; known are {', '.join(sorted(_SETTINGS))}")
         profile = body.get("profile", self._sim.profile)
         if profile not in ("aws", "fast"):
             raise ValueError(f"profile must be aws or fast, not {profile!r}")
         base = Durations.of(profile) if "profile" in body else self._sim.durations
         self._sim.durations = base.changed(body.get("durations", {}))
         self._sim.profile = profile
+        self._sim.reachability = bool(body.get("reachability", self._sim.reachability))
         if "throttles" in body:
             self._set_throttles(body["throttles"])
         return self._settings()

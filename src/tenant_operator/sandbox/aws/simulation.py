@@ -58,6 +58,15 @@ class Behaviours:
 
         return register
 
+    def observes(self, service: str, *actions: str) -> Callable[[HandlerT], HandlerT]:
+        """This function is told after these actions, also of another service, have succeeded."""
+
+        def register(function: HandlerT) -> HandlerT:
+            self._installers.append(lambda sim: _bind(sim, sim.observes(service, *actions), function))
+            return function
+
+        return register
+
     def controls(self, method: str, path: str) -> Callable[[HandlerT], HandlerT]:
         """This function of `(sim, body)` answers a control route."""
 
@@ -92,6 +101,9 @@ class Simulation:
     def __init__(self, profile: Profile = "fast", seed: int | None = None) -> None:
         self.profile: Profile = profile
         self.durations = Durations.of(profile)
+        self.reachability = (
+            False  # whether routes, endpoints and security groups are looked at (reachability.py)
+        )
         self.rng = random.Random(seed)
         self.lock = threading.RLock()
         self.credentials = Credentials(self.rng)

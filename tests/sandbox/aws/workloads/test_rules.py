@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.sandbox.aws.foundations.conftest import refused
+from tests.sandbox.aws.foundations.conftest import eventually, refused
 from tests.sandbox.aws.workloads.conftest import LoadBalancing, forward, header, path, rewrite
 
 STRIP = rewrite("^/acme/?(.*)$", "/$1")
@@ -213,3 +214,19 @@ def test_a_redirect_that_would_loop_is_refused(balancing: LoadBalancing) -> None
     loop = [{"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301"}}]
     with refused("InvalidLoadBalancerAction", "loop"):
         balancing.new_rule(1, Actions=loop)
+
+
+def test_a_changed_rule_takes_effect_a_moment_after_it_is_described(
+    balancing: LoadBalancing, slow: Callable[..., None]
+) -> None:
+    slow(rule_propagation=0.5)
+
+    def served() -> list[str]:
+        query = {"listener_arn": balancing.listener}
+        found = balancing.account.control.request("GET", "elbv2/served", query=query)["rules"]
+        return [rule["Priority"] for rule in found]
+
+    eventually(lambda: served() == ["default"])
+    balancing.new_rule(1)
+    assert (list(balancing.priorities().values()), served()) == (["1", "default"], ["default"])
+    eventually(lambda: served() == ["1", "default"])

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,11 +14,13 @@ from moto.logs.models import logs_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from tenant_operator.sandbox.aws.moto_objects import parameters
+from tenant_operator.sandbox.aws.reachability import reaches_internet, reaches_service
 from tenant_operator.sandbox.aws.roles import assumable_by
-from tenant_operator.sandbox.aws.services.ecs.state import Service, TaskDefinition
+from tenant_operator.sandbox.aws.services.ecs.state import Service, Task, TaskDefinition
 from tenant_operator.sandbox.aws.simulation import Simulation
 
 _TASKS = "ecs-tasks.amazonaws.com"
+_ECR_IMAGE = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
 
 
 def unassumable_role(sim: Simulation, service: Service, definition: TaskDefinition) -> str | None:
@@ -29,17 +32,58 @@ def unassumable_role(sim: Simulation, service: Service, definition: TaskDefiniti
     return None
 
 
-def start_failure(service: Service, definition: TaskDefinition, failing_images: Sequence[str]) -> str | None:
+def start_failure(sim: Simulation, task: Task, failing_images: Sequence[str]) -> str | None:
     """The stoppedReason of a task that is placed but cannot start, or None."""
-    for container in definition.containers:
+    for container in task.definition.containers:
         reason = (
-            _secret_failure(service, container)
-            or _log_failure(service, container)
+            _network_failure(sim, task, container)
+            or _secret_failure(task.service, container)
+            or _log_failure(task.service, container)
             or _image_failure(container["image"], failing_images)
         )
         if reason is not None:
             return reason
     return None
+
+
+def _network_failure(sim: Simulation, task: Task, container: dict[str, Any]) -> str | None:
+    """What a task cannot reach: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html."""
+    if not sim.reachability or reaches_internet(task.interface, public_ip=task.has_public_ip):
+        return None
+    missing = [name for name in _services_needed(container) if not reaches_service(sim, task.interface, name)]
+    if "ecr.api" in missing:
+        return (
+            "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth "
+            "from Amazon ECR: There is a connection issue between the task and Amazon ECR. Check your task network "
+            "configuration."
+        )
+    if {"secretsmanager", "ssm"} & set(missing):
+        return (
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secrets: There "
+            f"is a connection issue between the task and {missing[0]}. Check your task network configuration."
+        )
+    if missing == ["logs"]:
+        return (
+            "ResourceInitializationError: failed to validate logger args: The task cannot find the Amazon CloudWatch "
+            "log group defined in the task definition. There is a connection issue between the task and Amazon "
+            "CloudWatch. Check your network configuration."
+        )
+    if missing or not _ECR_IMAGE.match(container["image"]):
+        image = container["image"]
+        return (
+            f"CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref {image}: "
+            f'failed to do request: Head "https://{image}": dial tcp: i/o timeout'
+        )
+    return None
+
+
+def _services_needed(container: dict[str, Any]) -> Iterator[str]:
+    if _ECR_IMAGE.match(container["image"]):
+        yield from ("ecr.api", "ecr.dkr", "s3")
+    for secret in container.get("secrets", []):
+        yield "secretsmanager" if ":secretsmanager:" in secret["valueFrom"] else "ssm"
+    if (container.get("logConfiguration") or {}).get("logDriver") == "awslogs":
+        yield "logs"
 
 
 def _image_failure(image: str, failing: Sequence[str]) -> str | None:

@@ -81,7 +81,8 @@ class Task:
     container_reason: str = ""
     exit_code: int | None = None
     registered: tuple[tuple[str, int], ...] = ()  # (target group ARN, container port)
-    loaded: bool = False  # its health check passes
+    has_public_ip: bool = False
+    loaded: bool = False  # its health check passes, if it is reached
     was_healthy: bool = False
 
     @property

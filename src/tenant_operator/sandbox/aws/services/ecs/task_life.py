@@ -12,6 +12,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 
 from tenant_operator.sandbox.aws.interfaces import Interface
+from tenant_operator.sandbox.aws.reachability import admits
 from tenant_operator.sandbox.aws.services.ecs.events import say
 from tenant_operator.sandbox.aws.services.ecs.launch_checks import start_failure
 from tenant_operator.sandbox.aws.services.ecs.state import (
@@ -57,6 +58,7 @@ class TaskLife:
             deployment_id=deployment.id,
             definition=deployment.definition,
             interface=self._attach(service, deployment),
+            has_public_ip=deployment.network["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED",
             created_at=sim.timestamp(),
         )
         service.tasks[task.arn] = task
@@ -118,7 +120,7 @@ class TaskLife:
     def _run(self, task: Task) -> None:
         if task.stopping:
             return
-        reason = start_failure(task.service, task.definition, self.failing_images)
+        reason = start_failure(self._sim, task, self.failing_images)
         if reason is not None:
             task.container_reason = reason if reason.startswith("CannotPull") else ""
             self.fail(task, "TaskFailedToStart", reason)
@@ -133,9 +135,31 @@ class TaskLife:
         if task.stopping:
             return
         task.loaded = True
-        for group, target in self.targets_of(task):
-            targets.set_answers(self._sim, group, target, answers=True)
+        self.probe(task)
         self._changed(task.service)
+
+    def probe(self, task: Task) -> None:
+        """Let health checks pass where the load balancers reach the loaded task."""
+        if not task.loaded:
+            return
+        for group, target in self.targets_of(task):
+            if target.made_sick:
+                continue
+            reached = self._is_reached(task, group, target.port)
+            targets.set_answers(self._sim, group, target, reached, "" if reached else "Target.Timeout")
+
+    def _look_again(self, service: Service) -> None:
+        for task in service.tasks.values():
+            if self.is_running(task):
+                self.probe(task)
+        self._changed(service)
+
+    def _is_reached(self, task: Task, group: TargetGroup, port: int) -> bool:
+        if not self._sim.reachability or group.load_balancer_arn is None:
+            return True
+        state = self._sim.state(ElbState, task.service.account, task.service.region)
+        nodes = state.load_balancers[group.load_balancer_arn].interfaces.values()
+        return any(admits(task.interface, port, node) for node in nodes)
 
     def _register(self, task: Task) -> None:
         service = task.service
@@ -155,7 +179,7 @@ class TaskLife:
             targets.register(
                 self._sim, group, address, port, task.interface.availability_zone, answers=task.loaded
             )
-            group.watchers[service.arn] = lambda: self._changed(service)
+            group.watchers[service.arn] = lambda: self._look_again(service)
             registered.append((group.arn, port))
             say(self._sim, service, f"registered 1 targets in (target-group {group.arn})")
         task.registered = tuple(registered)

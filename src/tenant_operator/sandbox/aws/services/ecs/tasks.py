@@ -61,6 +61,19 @@ def _stop_task(sim: Simulation, call: Call) -> Mapping[str, Any]:
     return {"task": _describe(task)}
 
 
+@behaviours.observes("ec2", "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress")
+def _probe_again(sim: Simulation, call: Call) -> None:
+    """A changed security group lets health checks in, or keeps them out."""
+    scheduler = sim.part(Scheduler)
+    if not sim.reachability:
+        return
+    for cluster in sim.state(EcsState, call.account, call.region).clusters.values():
+        for task in cluster.tasks():
+            if scheduler.life.is_running(task):
+                scheduler.life.probe(task)
+                scheduler.step(task.service)
+
+
 @behaviours.controls("POST", "ecs/fail-image")
 def _fail_image(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
     """{"patterns": ["*:bad"]}: images that match cannot be pulled from now on; an empty list heals them."""

@@ -89,6 +89,14 @@ def _describe_ssl_policies(_sim: Simulation, call: Call) -> Mapping[str, Any]:
     }
 
 
+@behaviours.controls("GET", "elbv2/served")
+def _served(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`?listener_arn=`: the rules that requests meet now, which lag behind those that DescribeRules shows."""
+    arn = str(body["listener_arn"])
+    _, _, _, region, account, _ = arn.split(":", 5)
+    return {"rules": [rule.describe() for rule in sim.state(ElbState, account, region).listener(arn).served]}
+
+
 def remove_listener(sim: Simulation, state: ElbState, listener: Listener) -> None:
     """Delete a listener with its rules; their target groups become unused."""
     rules = listener.in_order()

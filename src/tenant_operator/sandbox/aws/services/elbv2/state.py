@@ -126,6 +126,7 @@ class Target:
     healthy_at: float = 0.0  # when enough checks in a row will have passed, as long as it answers
     was_healthy: bool = False  # failing checks find it healthy, not initial, until the threshold
     reason: str = ""  # why it does not answer, as a health reason code
+    made_sick: bool = False  # by the control API: it fails its checks whatever runs behind it
     draining_until: float | None = None
 
 

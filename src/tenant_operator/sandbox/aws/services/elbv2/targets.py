@@ -92,6 +92,7 @@ def _set_target_health(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str,
     if group is None or not hit:
         raise ValueError(f"no target {body['id']!r} is registered with {arn!r}")
     for target in hit:
+        target.made_sick = not body.get("answers", False)
         set_answers(sim, group, target, bool(body.get("answers", False)), "Target.ResponseCodeMismatch")
     for watcher in group.watchers.values():
         sim.after(0.0, watcher)
