@@ -22,10 +22,13 @@ from tenant_operator.placement.choice import Candidate, Choice, pinned, shared, 
 async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     """Accept → place → serve in every group → records → report."""
     visit.fields["tenantId"] = tenant.tenant_id
-    if tenant.metadata.deletion_timestamp:
-        await tenant_removal.remove(engine, visit, tenant)
-        return
     tier = engine.cache.tier(tenant.spec.tier_ref.name)
+    if tenant.metadata.deletion_timestamp:
+        if tenant.spec.paused and visit.previous.get("placements"):
+            visit.pause()
+        else:
+            await tenant_removal.remove(engine, visit, tenant)
+        return
     if tier is None:
         name = tenant.spec.tier_ref.name
         refuse(visit, "TierNotFound", f"there is no Tier {name!r}; create it, or correct tierRef")
@@ -47,7 +50,8 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     )
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
     await converge_records(engine, visit, tier, tenant, results)
-    report(engine, visit, tier, tenant, workload, results, _required(engine, tier, results), leaving)
+    required, unserved = _required(engine, tier, results)
+    report(engine, visit, tier, tenant, workload, results, required, unserved, leaving)
 
 
 def refuse(visit: Visit, reason: str, message: str) -> None:
@@ -198,9 +202,17 @@ def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tup
     ]
 
 
-def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> list[Serving]:
-    """The groups that decide about Ready: those to which the name leads, or all while it leads nowhere."""
+def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> tuple[list[Serving], list[str]]:
+    """What decides about Ready: the groups to which the name leads (or all, while it leads nowhere).
+
+    The second part names groups that got weight while this visit went on and that it has not looked at: nothing may be
+    awaited between this and the status, or the tier's name could lead to a group that lacks a Ready tenant.
+    """
     if tier.mode == "PerTenant":
-        return list(results)
-    weighted = {g.metadata.name for g in weighted_groups(engine, [result.group for result in results])}
-    return [result for result in results if result.group.metadata.name in weighted] or list(results)
+        return list(results), []
+    weighted = {
+        g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
+    }
+    served = {result.group.metadata.name for result in results}
+    required = [result for result in results if result.group.metadata.name in weighted]
+    return required or list(results), sorted(weighted - served)

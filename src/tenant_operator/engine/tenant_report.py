@@ -28,9 +28,13 @@ def report(
     workload: Workload,
     results: Sequence[Serving],
     required: Sequence[Serving],
+    unserved: Sequence[str],
     leaving: Sequence[str],
 ) -> None:
-    """Conditions, placements, counts and Ready. `required` decides about Ready; `leaving` are groups being left."""
+    """Conditions, placements, counts and Ready.
+
+    `required` decides about Ready, and so does that nothing is `unserved`; `leaving` are groups being left.
+    """
     visit.fields["placements"] = [*(_placement(result) for result in results), *_left(visit, leaving)]
     visit.fields["revision"] = workload.revision
     served = sum(result.ready for result in results)
@@ -42,7 +46,7 @@ def report(
         cell = engine.cache.cell(site.cell)
         if cell is not None and cell.spec.role_arn:
             visit.fields["aws"]["roleArn"] = cell.spec.role_arn
-    _routing(visit, tenant, required)
+    _routing(visit, tenant, required, unserved)
     _compute(visit, required, workload)
     visit.conditions.true(
         "ObservabilityReady",
@@ -116,7 +120,13 @@ def _say(visit: Visit, type_: str, trouble: tuple[Serving, AwsError | Refusal]) 
     visit.failed = True
 
 
-def _routing(visit: Visit, tenant: Tenant, required: Sequence[Serving]) -> None:
+def _routing(visit: Visit, tenant: Tenant, required: Sequence[Serving], unserved: Sequence[str]) -> None:
+    if unserved:
+        visit.conditions.false(
+            "RoutingReady", "Pending", f"{', '.join(unserved)} has weight and serves it not yet"
+        )
+        visit.look_again(0.5)
+        return
     trouble = _trouble(required, ROUTING)
     if trouble is not None:
         _say(visit, "RoutingReady", trouble)

@@ -131,7 +131,7 @@ class Visit:
         self.conditions.false(
             "Ready",
             "HasChildren",
-            f"delete what belongs to it first ({' and '.join(kinds)}): {named(children)}",
+            f"delete what belongs to it first, {len(children)} in all ({' and '.join(kinds)}): {named(children)}",
         )
 
     def release(self) -> None:
