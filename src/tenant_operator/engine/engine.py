@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenant_operator.api import (
+    ANNOTATION_ORPHAN,
     ANNOTATION_RECONCILE,
     CONDITIONS,
     Cell,
@@ -259,7 +260,7 @@ class Engine:
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)
-        if obj is None:
+        if obj is None or (obj.metadata.deletion_timestamp and is_orphan(obj.metadata.annotations)):
             self.queue.forget(key)
             return
         visit = self.begin(key, obj)
@@ -372,6 +373,11 @@ class Engine:
     def summary(self) -> summary.Summaries:
         """Counts over the cache."""
         return summary.Summaries(self.cache)
+
+
+def is_orphan(annotations: Mapping[str, str] | None) -> bool:
+    """Whether a person wants an object to go at once when it is deleted, and everything in AWS to stay as it is."""
+    return (annotations or {}).get(ANNOTATION_ORPHAN) == "true"
 
 
 def _spec_changed(old: Object, new: Object) -> bool:

@@ -39,12 +39,12 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     workload = workloads.merged(tier.spec.workload, tenant.workload)
     if not await _accept(engine, visit, tier, tenant, workload):
         return
-    _describe(engine, visit, tier, tenant, workload)
     choice = place(engine, tier, tenant)
+    groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
+    _describe(engine, visit, tier, tenant, workload, groups)
     if not _placed(engine, visit, choice, tenant):
         return
     await _reserve(engine, visit, tenant, choice)
-    groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
     results = await asyncio.gather(
         *(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups))
     )
@@ -117,8 +117,12 @@ async def _holder(engine: Engine, tier: Tier, tenant: Tenant, rivals: Sequence[T
     return acceptance.holder(staying or candidates, None)
 
 
-def _describe(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload) -> None:
-    visit.fields["endpoint"] = routing.url(tier, tenant, engine.cache.groups_of_tier(tier.metadata.name))
+def _describe(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload, groups: list[InfraGroup]
+) -> None:
+    visit.fields["endpoint"] = routing.url(
+        tier, tenant, groups or engine.cache.groups_of_tier(tier.metadata.name)
+    )
     visit.fields["effective"] = {
         "image": workload.image,
         "cpu": workload.cpu,

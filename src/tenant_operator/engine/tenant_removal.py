@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tenant_operator.api import Cell, InfraGroup, Tenant, Tier
@@ -21,6 +21,7 @@ from tenant_operator.desired.resources import (
     Live,
     LoadBalancer,
     Resource,
+    Service,
     TaskDefinition,
 )
 from tenant_operator.desired.tenancy import Tenancy
@@ -313,17 +314,35 @@ async def _retain(
     for presence in present:
         await _look(presence.site, presence.group, tenant.tenant_id)
         lives = presence.site.view.of_tenant(presence.group, tenant.tenant_id)
-        wanted = [
-            Resource(address=a, spec=live.spec, tags={**live.tags, tags.RELEASED: "true"})
-            for a, live in lives.items()
-            if _is_owner(live, tenant)
-        ]
-        todo = plan(wanted, lives, installation=engine.settings.installation)
-        outcome = await engine.clouds.executor(presence.site).apply(todo)
-        if outcome.error is not None:
-            visit.fail("Ready", outcome.error)
-            return
+        # Task definitions first: they alone would not tell a restarted operator that something is left to be tagged.
+        for part in (await _definitions(engine, presence.site, lives), lives):
+            error = await _release(engine, presence.site, tenant, part)
+            if error is not None:
+                visit.fail("Ready", error)
+                return
     visit.release()
+
+
+async def _definitions(engine: Engine, site: Site, lives: Mapping[Address, Live]) -> dict[Address, Live]:
+    """The task definitions that a tenant's services run."""
+    arns = [str(live.spec.task_definition) for live in lives.values() if isinstance(live.spec, Service)]
+    found = [await compute.read_task_definition(site.caller, arn, engine.definitions) for arn in arns]
+    return {live.address: live for live in found}
+
+
+async def _release(
+    engine: Engine, site: Site, tenant: Tenant, lives: Mapping[Address, Live]
+) -> AwsError | None:
+    """Tag what a tenant owns as released; returns what AWS refused."""
+    wanted = [
+        Resource(address=a, spec=live.spec, tags={**live.tags, tags.RELEASED: "true"})
+        for a, live in lives.items()
+        if _is_owner(live, tenant)
+    ]
+    executor = engine.clouds.executor(site)
+    outcome = await executor.apply(plan(wanted, lives, installation=engine.settings.installation))
+    engine.definitions.update({live.id: live for live in executor.definitions.values()})
+    return outcome.error
 
 
 def _say(visit: Visit, errors: Sequence[AwsError], left: Sequence[str]) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import kopf
 
-from tenant_operator.api import ANNOTATION_ORPHAN, FINALIZER, GROUP, VERSION
+from tenant_operator.api import FINALIZER, GROUP, VERSION
 from tenant_operator.engine.cache import PLURALS
-from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.engine import Engine, is_orphan
 
 DELETED = "DELETED"
 
@@ -50,7 +50,7 @@ def _see_to_finalizer(engine: Engine, body: Mapping[str, Any], patch: kopf.Patch
     metadata = body["metadata"]
     present = FINALIZER in (metadata.get("finalizers") or ())
     going = bool(metadata.get("deletionTimestamp"))
-    orphaned = (metadata.get("annotations") or {}).get(ANNOTATION_ORPHAN) == "true"
+    orphaned = is_orphan(metadata.get("annotations"))
     if not going and not present:
         patch.fns.append(_add)
     elif going and present and (orphaned or engine.is_released(body)):
