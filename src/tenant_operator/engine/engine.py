@@ -389,7 +389,10 @@ def _spec_changed(old: Object, new: Object) -> bool:
 
 
 def _asked(old: Object, new: Object) -> bool:
-    return (old.metadata.annotations or {}) != (new.metadata.annotations or {})
+    """Whether a person asked for a visit by annotation; other tools' annotations come and go."""
+    return old.metadata.annotations.get(ANNOTATION_RECONCILE) != new.metadata.annotations.get(
+        ANNOTATION_RECONCILE
+    )
 
 
 def _mattered(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
