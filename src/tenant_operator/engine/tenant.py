@@ -11,11 +11,11 @@ from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine import tenant_removal
 from tenant_operator.engine.engine import Engine
-from tenant_operator.engine.infra_group import weighted_groups
 from tenant_operator.engine.serving import Serving, holds_anything, serve
 from tenant_operator.engine.tenant_records import converge_records
 from tenant_operator.engine.tenant_report import report
 from tenant_operator.engine.visit import Notice, Visit
+from tenant_operator.engine.weighting import weighted_groups
 from tenant_operator.placement.choice import Candidate, Choice, pinned, shared, spread
 
 

@@ -10,9 +10,9 @@ from tenant_operator.desired import dns, routing
 from tenant_operator.desired.resources import Address, Live, Record, Resource
 from tenant_operator.engine.clouds import Zone
 from tenant_operator.engine.engine import Engine
-from tenant_operator.engine.infra_group import weighted_groups
 from tenant_operator.engine.serving import Serving
 from tenant_operator.engine.visit import Visit
+from tenant_operator.engine.weighting import weighted_groups
 
 
 async def converge_records(

@@ -1,0 +1,77 @@
+"""An infra group's share of the tier's name: given once it serves every Ready tenant, withdrawn only by the user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tenant_operator.api import InfraGroup
+from tenant_operator.aws.errors import AwsError
+from tenant_operator.desired.infra_group import GroupDesign
+from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.records import group_weight, tier_record, why_no_weight
+from tenant_operator.engine.visit import Notice, Visit
+
+
+async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:
+    """Give the group its share of the tier's name, or take it away when the user says so."""
+    group, tier = design.group, design.tier
+    try:
+        zone = await engine.clouds.zone(tier)
+        name = tier.spec.endpoint.name.lower()
+        await zone.view.load_records(
+            zone.caller, zone.id, name, max_age=0 if visit.forced else engine.settings.sweep_seconds
+        )
+        record = tier_record(engine, tier, group, zone, design.site().load_balancer)
+        live = zone.view.lives.get(record.address)
+        if group.spec.dns_weight == 0:
+            if live is not None:
+                await engine.clouds.apply_records(zone, (), [live], {})
+                visit.notices.append(Notice("WeightWithdrawn", f"{name} does not lead here any more"))
+            engine.remember(visit.key).pop("weighting", None)
+            visit.fields["weight"] = 0
+            visit.conditions.false(
+                "EndpointReady", "NoWeight", "dnsWeight is 0: the tier's name does not lead here"
+            )
+            return
+        if live is None and not _may_have_weight(engine, visit, design):
+            return
+        engine.remember(visit.key)["weighting"] = True
+        todo = await engine.clouds.apply_records(zone, [record], (), site.view.world(design.name))
+    except AwsError as error:
+        visit.fail("EndpointReady", error)
+        return
+    if todo.refusals:
+        visit.refuse("EndpointReady", todo.refusals)
+        return
+    if live is None:
+        visit.notices.append(Notice("Weighted", f"{name} leads here with weight {group.spec.dns_weight}"))
+    visit.fields["weight"] = group.spec.dns_weight
+    visit.conditions.true(
+        "EndpointReady", "InForce", f"{name} leads here with weight {group.spec.dns_weight}"
+    )
+
+
+def _may_have_weight(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
+    whole = ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady")
+    missing = [type_ for type_ in whole if not visit.conditions.is_true(type_)]
+    visit.fields["weight"] = 0
+    if missing:
+        visit.conditions.false("EndpointReady", "Pending", f"waiting for {missing[0]}")
+        return False
+    why = why_no_weight(engine, design.tier, design.group)
+    if why:
+        visit.conditions.false("EndpointReady", "WaitingForTenants", why)
+        visit.look_again(30.0)
+        return False
+    return True
+
+
+def weighted_groups(engine: Engine, groups: Iterable[InfraGroup]) -> list[InfraGroup]:
+    """The groups to which the tier's name leads, or is about to."""
+    return [
+        group
+        for group in groups
+        if group_weight(engine, group) or engine.remember(object_key(group)).get("weighting")
+    ]
