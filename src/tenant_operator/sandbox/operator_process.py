@@ -61,6 +61,11 @@ class OperatorProcess:
             raise SandboxError("the operator has not been started")
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs, or before it was started; below zero: minus the signal that ended it."""
+        return None if self._process is None else self._process.exit_code
+
     def start(self, *, wait: bool = True) -> None:
         """Start it; with `wait`, return once `/readyz` says so.
 
