@@ -77,7 +77,8 @@ class Cache:
         self._cells_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._groups_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._tenants_of: defaultdict[str, set[Key]] = defaultdict(set)
-        self._tenants_by_id: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._tenants_by_claim: defaultdict[tuple[str, str, str], set[Key]] = defaultdict(set)
+        self._placed_in: defaultdict[str, set[Key]] = defaultdict(set)
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
     # --- filling ----------------------------------------------------------------------------------
@@ -90,13 +91,15 @@ class Cache:
         self._unindex(key)
         self._objects[key] = new
         if old is None or old.metadata.uid != new.metadata.uid:
-            self._status[key] = self._first_status[key] = dict(body.get("status") or {})
+            self._first_status[key] = dict(body.get("status") or {})
+            self._set_status(key, self._first_status[key])
         self._index(key, new)
         return key, old
 
     def remove(self, key: Key) -> Object | None:
         """Forget an object that is gone."""
         self._unindex(key)
+        self._set_status(key, {})
         self._status.pop(key, None)
         self._first_status.pop(key, None)
         return self._objects.pop(key, None)
@@ -104,7 +107,7 @@ class Cache:
     def assume_status(self, key: Key, status: dict[str, Any]) -> None:
         """Take in the status that we have just written."""
         if key in self._objects:
-            self._status[key] = status
+            self._set_status(key, status)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -153,6 +156,10 @@ class Cache:
         """Whether a condition is True."""
         return self.condition(key, type_).get("status") == "True"
 
+    def tenants_placed_in(self, group: str) -> list[Tenant]:
+        """The tenants whose status places them in an infra group, by namespace and name."""
+        return [obj for obj in self._sorted(self._placed_in[group]) if isinstance(obj, Tenant)]
+
     def cells_of(self, tier: str) -> list[Cell]:
         """A tier's cells, by name."""
         return [obj for obj in self._sorted(self._cells_of[tier]) if isinstance(obj, Cell)]
@@ -170,9 +177,15 @@ class Cache:
         """A tier's tenants, by namespace and name."""
         return [obj for obj in self._sorted(self._tenants_of[tier]) if isinstance(obj, Tenant)]
 
-    def tenants_with_id(self, tier: str, tenant: str) -> list[Tenant]:
-        """The tenants of a tier that claim an id."""
-        return [obj for obj in self._sorted(self._tenants_by_id[(tier, tenant)]) if isinstance(obj, Tenant)]
+    def rivals_of(self, tenant: Tenant) -> list[Tenant]:
+        """The tenants of the same tier that may conflict with one: every true rival, and few others."""
+        tier, path = tenant.spec.tier_ref.name, tenant.path_prefix
+        found = set(self._tenants_by_claim.get((tier, "id", tenant.tenant_id), ()))
+        found |= self._tenants_by_claim.get((tier, "header", tenant.header_value), set())
+        found |= self._tenants_by_claim.get((tier, "below", path), set())
+        for ancestor in (path, *_ancestors(path)):
+            found |= self._tenants_by_claim.get((tier, "path", ancestor), set())
+        return [obj for obj in self._sorted(found) if isinstance(obj, Tenant)]
 
     def tier_name_of(self, key: Key) -> str:
         """The name of the tier that an object belongs to; empty where a parent is not known."""
@@ -208,6 +221,13 @@ class Cache:
         for key in sorted(keys):
             yield self._objects[key]
 
+    def _set_status(self, key: Key, status: dict[str, Any]) -> None:
+        for group in _groups_in(self._status.get(key, {})):
+            self._placed_in[group].discard(key)
+        self._status[key] = status
+        for group in _groups_in(status):
+            self._placed_in[group].add(key)
+
     def _index(self, key: Key, obj: Object) -> None:
         for index, value in self._entries(obj):
             index[value].add(key)
@@ -228,7 +248,27 @@ class Cache:
             yield self._groups_of, obj.spec.cell_ref.name
         elif isinstance(obj, Tenant):
             yield self._tenants_of, obj.spec.tier_ref.name
-            yield self._tenants_by_id, (obj.spec.tier_ref.name, obj.tenant_id)
+            for claim in _claims(obj):
+                yield self._tenants_by_claim, (obj.spec.tier_ref.name, *claim)
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    """The paths above one: `/a` and `/a/b` for `/a/b/c`."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _claims(tenant: Tenant) -> Iterator[tuple[str, str]]:
+    """What a tenant claims of its tier, so that those who claim the same are found without looking at everybody."""
+    yield "id", tenant.tenant_id
+    yield "header", tenant.header_value
+    yield "path", tenant.path_prefix
+    for ancestor in _ancestors(tenant.path_prefix):
+        yield "below", ancestor
+
+
+def _groups_in(status: Mapping[str, Any]) -> list[str]:
+    return [placement["infraGroup"] for placement in status.get("placements") or ()]
 
 
 def object_key(obj: Object) -> Key:

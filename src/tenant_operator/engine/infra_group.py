@@ -9,7 +9,6 @@ from tenant_operator.api import Cell, InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.aws.snapshot import Family
 from tenant_operator.desired import tags
-from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import (
     Address,
@@ -160,9 +159,10 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
 
 def _task_ports(engine: Engine, design: GroupDesign, site: Site) -> set[int]:
     """The ports on which tasks listen, or still do: the tier's, its tenants' own, those of live target groups."""
-    ports = {design.tier.spec.workload.port}
-    for tenant in engine.cache.tenants_of(design.tier.metadata.name):
-        ports.add(workloads.merged(design.tier.spec.workload, tenant.workload).port)
+    shared = design.tier.mode == "Shared"
+    name = design.tier.metadata.name
+    tenants = engine.cache.tenants_of(name) if shared else engine.cache.tenants_placed_in(design.name)
+    ports = {design.tier.spec.workload.port, *(t.workload.port for t in tenants if t.workload.port)}
     for tenant_id in site.view.tenants_in(design.name):
         for live in site.view.of_tenant(design.name, tenant_id).values():
             if isinstance(live.spec, TargetGroup):

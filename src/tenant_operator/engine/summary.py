@@ -26,9 +26,7 @@ class Summaries:
 
     def tenants_in(self, group: InfraGroup) -> list[Tenant]:
         """The tenants that are placed in a group."""
-        name = group.metadata.name
-        tier = self.cache.tier_name_of(object_key(group))
-        return [tenant for tenant in self.cache.tenants_of(tier) if name in self.placements_of(tenant)]
+        return self.cache.tenants_placed_in(group.metadata.name)
 
     def placements_of(self, tenant: Tenant) -> list[str]:
         """The names of the groups in which a tenant is placed."""

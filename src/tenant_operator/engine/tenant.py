@@ -91,7 +91,7 @@ async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, work
     ):
         refuse(visit, objection.reason, objection.message)
         return False
-    rivals = acceptance.conflicting(tier, tenant, engine.cache.tenants_of(tier.metadata.name))
+    rivals = acceptance.conflicting(tier, tenant, engine.cache.rivals_of(tenant))
     if rivals:
         holder = await _holder(engine, tier, tenant, rivals)
         if holder is not tenant:
@@ -135,11 +135,12 @@ def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
     """The groups that a tenant should live in."""
     sums = engine.summary()
     current = sums.placements_of(tenant)
-    weighted = {
-        g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
-    }
+    groups = engine.cache.groups_of_tier(tier.metadata.name)
+    if tier.mode == "PerTenant" and _stays(tenant, groups, current):
+        return Choice(groups=tuple(sorted(current)))
+    weighted = {group.metadata.name for group in weighted_groups(engine, groups)}
     candidates = []
-    for group in engine.cache.groups_of_tier(tier.metadata.name):
+    for group in groups:
         cell = engine.cache.cell(group.spec.cell_ref.name)
         if cell is None:
             continue
@@ -160,6 +161,15 @@ def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
     if tenant.pinned_groups:
         return pinned(candidates, tenant.pinned_groups, current, tenant.clusters)
     return spread(candidates, tenant.spread, current, tenant.clusters)
+
+
+def _stays(tenant: Tenant, groups: Sequence[InfraGroup], current: Sequence[str]) -> bool:
+    """Whether a tenant lives where it should already: the usual case, which needs no look at every group's ledger."""
+    staying = {group.metadata.name for group in groups if not group.metadata.deletion_timestamp}
+    wanted = (
+        set(tenant.pinned_groups) == set(current) if tenant.pinned_groups else len(current) == tenant.spread
+    )
+    return wanted and bool(current) and set(current) <= staying
 
 
 def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> bool:
