@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tenant_operator.sandbox.environment import is_aws_setting
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from tenant_operator.sandbox.binaries import ControlPlaneBinaries
     from tenant_operator.sandbox.cluster import ControlPlane
     from tenant_operator.sandbox.session import Sandbox
+
+
+# A busy machine is no failure: no test is judged by how long an example took.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 class AwsFactory(Protocol):
