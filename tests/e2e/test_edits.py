@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,22 +142,24 @@ def test_after_the_edits_nothing_more_is_written(edited: tuple[Stage, dict[str, 
     assert inventory.container(stage, "paused")["image"] != IMAGE
 
 
+def has_handled(stage: Stage, kind: str, name: str, namespace: str, asked: str) -> bool:
+    """Whether an object has answered a request to reconcile."""
+    return bool(stage.get(kind, name, namespace)["status"].get("lastHandledReconcileAt") == asked)
+
+
 def test_a_request_to_reconcile_is_answered_without_a_write(edited: tuple[Stage, dict[str, Any]]) -> None:
     stage, _ = edited
     mark, asked = stage.aws.last_call(), "2026-05-12T10:00:00Z"
-    for kind, name, where in (
-        ("tenant", "image", ("-n", m.NAMESPACE)), ("infragroup", "group-1", ()), ("cell", "cell-a", ()), ("tier", "tier-1", ()),
-    ):  # fmt: skip
-        stage.kubectl(
-            "annotate", kind, name, *where, f"tenant-operator.dev/reconcile-requested-at={asked}"
-        )  # fmt: skip
-        namespace = m.NAMESPACE if where else ""
-        stage.wait(
-            f"{kind} {name} answers",
-            lambda kind=kind, name=name, namespace=namespace: (
-                stage.get(kind, name, namespace)["status"].get("lastHandledReconcileAt") == asked
-            ),
-        )
+    for kind, name, namespace in (
+        ("tenant", "image", m.NAMESPACE),
+        ("infragroup", "group-1", ""),
+        ("cell", "cell-a", ""),
+        ("tier", "tier-1", ""),
+    ):
+        where = ("-n", namespace) if namespace else ()
+        annotation = f"tenant-operator.dev/reconcile-requested-at={asked}"
+        stage.kubectl("annotate", kind, name, *where, annotation)
+        stage.wait(f"{kind} {name} answers", partial(has_handled, stage, kind, name, namespace, asked))
     assert stage.writes_since(mark) == []
 
 

@@ -47,14 +47,17 @@ def weights(stage: Stage, name: str) -> dict[str, int]:
     }
 
 
+def await_weights(stage: Stage, name: str, wanted: dict[str, int]) -> None:
+    stage.wait(f"{name} has the weights {wanted}", lambda: weights(stage, name) == wanted)
+
+
 def test_weights_of_a_group_reach_every_name_and_zero_takes_its_records_away(served: Stage) -> None:
     stage, own = served, f"acme.{NAME}"
-    stage.wait("both lead there", lambda: weights(stage, own) == {"group-1": 100, "group-2": 100})
+    await_weights(stage, own, {"group-1": 100, "group-2": 100})
     for weight, left in ((30, {"group-2": 30}), (0, {}), (100, {"group-2": 100})):
         stage.apply(m.group("group-2", cidr="10.21.0.0/16", dnsWeight=weight))
-        wanted = {"group-1": 100, **left}
-        stage.wait(f"the tenant's name has {wanted}", lambda wanted=wanted: weights(stage, own) == wanted)
-        stage.wait(f"the tier's name has {wanted}", lambda wanted=wanted: weights(stage, NAME) == wanted)
+        await_weights(stage, own, {"group-1": 100, **left})
+        await_weights(stage, NAME, {"group-1": 100, **left})
     stage.await_ready("tenant", "acme", namespace=m.NAMESPACE)
 
 
