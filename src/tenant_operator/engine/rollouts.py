@@ -1,9 +1,12 @@
-"""When to look at a rollout, and when to try a failed first release again."""
+"""When to look at a rollout, which release ECS rolled back, and when to try a failed first release again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from tenant_operator.desired.resources import Address, Live, Service, World
+from tenant_operator.desired.tenancy import Tenancy
 from tenant_operator.engine.cache import Key
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.settings import (
@@ -12,6 +15,7 @@ from tenant_operator.engine.settings import (
     ROLLOUT_FIRST_POLL_SECONDS,
     ROLLOUT_LAST_POLL_SECONDS,
 )
+from tenant_operator.plan.diff import field_changes
 
 GROWTH = 0.4
 """Each pause is this share of the time that the rollout has taken so far."""
@@ -44,3 +48,37 @@ def may_restart(memory: dict[Any, Any], service: str, revision: str, now: float)
     longer = min(FIRST_RELEASE_RETRY_MAX_SECONDS, 2 * pause)
     memory[("restart", service)] = (revision, now + longer, longer)
     return 0.0
+
+
+def note_under_way(under_way: MutableMapping[Address, str], wanted: Tenancy, world: World) -> None:
+    """Remember the services whose rollout to the wanted revision is under way, with the ARN that they were given.
+
+    One that has arrived is forgotten: if it runs something else later, that is drift and no rollback. `world` holds the
+    tenant's services and the task definitions that they run.
+    """
+    for slot in wanted.slots:
+        service, definition = world.get(slot.service.address), world.get(slot.task_definition.address)
+        if service is None or definition is None or not isinstance(service.spec, Service):
+            continue
+        changes = field_changes(slot.task_definition, definition, world)
+        if service.spec.task_definition != definition.id or any(c.field != "tags" for c in changes):
+            continue
+        if service.attributes["state"].rollout == "COMPLETED":
+            under_way.pop(service.address, None)
+        else:
+            under_way[service.address] = definition.id
+
+
+def gone_back(under_way: Mapping[Address, str], world: Mapping[Address, Live]) -> bool:
+    """Whether ECS rolled a release back: a service that was under way to it runs another revision, or is returning.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
+    """
+    for address, arn in under_way.items():
+        live = world.get(address)
+        if live is None or not isinstance(live.spec, Service):
+            continue
+        state = live.attributes["state"]
+        if live.spec.task_definition != arn or (state.failed_task_definition == arn and state.running):
+            return True
+    return False
