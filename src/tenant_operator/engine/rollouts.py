@@ -50,6 +50,17 @@ def may_restart(memory: dict[Any, Any], service: str, revision: str, now: float)
     return 0.0
 
 
+def under_way_to(memory: dict[Any, Any], group: str, revision: str) -> dict[Address, str]:
+    """The services in an infra group that are under way to a revision, with the ARNs that they were given.
+
+    What was on its way to another revision is forgotten: a person has turned elsewhere since.
+    """
+    known: tuple[str, dict[Address, str]] | None = memory.get(("under way", group))
+    if known is None or known[0] != revision:
+        known = memory[("under way", group)] = (revision, {})
+    return known[1]
+
+
 def note_under_way(under_way: MutableMapping[Address, str], wanted: Tenancy, world: World) -> None:
     """Remember the services whose rollout to the wanted revision is under way, with the ARN that they were given.
 
