@@ -77,11 +77,12 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     linked: set[Address] = engine.remember(visit.key).setdefault("linked", set())
     wanted = [resource for resource in wanted if resource.address not in linked]
     await _load(engine, visit, site, wanted)
-    todo = plan(wanted, site.view.lives, installation=engine.settings.installation)
+    world = {r.address: live for r in wanted if (live := site.view.lives.get(r.address)) is not None}
+    todo = plan(wanted, world, installation=engine.settings.installation)
     outcome = await engine.clouds.executor(site).apply(todo)
     # AWS says "it has been taken" where the role is there under a name that we cannot read: once is enough.
     linked.update(a.address for a in outcome.done if a.address.type == ServiceLinkedRole.__name__)
-    visit.repaired(engine.remember(visit.key), wanted, outcome)
+    visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, world)
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)
     elif not visit.refuse("Ready", todo.refusals):

@@ -148,7 +148,7 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
         visit.reconciling("Creating", f"{len(todo.actions)} AWS resources are being made")
         await engine.checkpoint(visit, design.group)
     outcome = await engine.clouds.executor(site).apply(todo)
-    visit.repaired(engine.remember(visit.key), wanted, outcome)
+    visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, lives)
     world = site.view.world(design.name)
     report(engine, visit, design, world, todo, outcome)
     for family in visit.stale:

@@ -28,10 +28,10 @@ from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
-from tenant_operator.engine.rollouts import may_restart, poll_in
+from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.change import Refusal
-from tenant_operator.plan.diff import field_changes, plan
+from tenant_operator.plan.diff import plan
 from tenant_operator.plan.serving import stage
 from tenant_operator.plan.stage import SETTLE_SECONDS, Progress, Stage
 
@@ -162,7 +162,8 @@ async def _converge(
     health: dict[Address, int] = {}
     targets: dict[Address, int] = {}
     await _look_at_services(engine, visit, site, wanted, group)
-    gone_back = _gone_back(memory, result, wanted)
+    under_way = under_way_to(memory, group, wanted.revision)
+    rolled_back = gone_back(under_way, result.world())
     for _ in range(MAX_STAGES):
         world = await _world(engine, site, wanted, group, executor.definitions)
         progress = Progress(
@@ -171,7 +172,7 @@ async def _converge(
             settled=engine.settled(visit.key, memory.get(("settling", group), ()), SETTLE_SECONDS, group),
             verify=not _was_ready(visit, group),
             may_release=may_release,
-            failed_revision=wanted.revision if gone_back else str(visit.previous.get("failedRevision", "")),
+            failed_revision=wanted.revision if rolled_back else str(visit.previous.get("failedRevision", "")),
         )
         result.stage = stage(wanted, world, progress)
         memory[("settling", group)] = result.stage.settling
@@ -187,8 +188,10 @@ async def _converge(
         )
         result.refusals = (*result.stage.refusals, *todo.refusals)
         if not todo:
+            visit.repaired(memory, result.stage.desired, todo, (), world, scope=group)
             break
         outcome = await executor.apply(todo)
+        visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group)
         result.outcome.done += outcome.done
         result.outcome.failed.update(outcome.failed)
         result.outcome.held_back += outcome.held_back
@@ -198,10 +201,11 @@ async def _converge(
         engine.definitions[definition.id] = definition
     if result.stage.ready:
         await _prune(memory, site, executor.definitions)
-    visit.repaired(memory, result.stage.desired, result.outcome, scope=group)
     await _look_at_failures(engine, visit, result, site, wanted)
     _note_waits(engine, visit, result)
-    _note_releases(memory, result, wanted, executor.definitions)
+    note_under_way(under_way, wanted, {**result.world(), **executor.definitions})
+    releasing = memory.setdefault("releasing", set())
+    (releasing.add if result.stage.releasing else releasing.discard)(group)
 
 
 async def _prune(memory: dict[Any, Any], site: Site, definitions: Mapping[Address, Live]) -> None:
@@ -338,21 +342,6 @@ async def _look_at_failures(
             result.failure = await compute.failure_detail(site.caller, rolled[0]) if rolled else ""
 
 
-def _gone_back(memory: dict[Any, Any], result: Serving, wanted: Tenancy) -> bool:
-    """Whether ECS went back from the revision that is wanted: a service was under way to it, and runs another."""
-    given = memory.get(("given", result.group.metadata.name, wanted.revision), {})
-    for live in result.world().values():
-        if not isinstance(live.spec, Service):
-            continue
-        arn = given.get(live.address)
-        state = live.attributes["state"]
-        if arn is not None and live.spec.task_definition != arn:
-            return True
-        if arn is not None and state.failed_task_definition == arn and state.running:
-            return True
-    return False
-
-
 def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
     moving = [wait for wait in result.stage.waits if wait.reason == "RollingOut"]
     others = [wait for wait in result.stage.waits if wait.reason != "RollingOut"]
@@ -370,31 +359,6 @@ def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
     ]
     if retryable:
         visit.look_again(2.0)
-
-
-def _note_releases(
-    memory: dict[Any, Any], result: Serving, wanted: Tenancy, definitions: Mapping[Address, Live]
-) -> None:
-    """Remember which services are under way to the present revision, and which groups are not done with it.
-
-    A service that has arrived is forgotten: if it runs something else later, that is drift and no rollback.
-    """
-    group, world = result.group.metadata.name, result.world()
-    given = memory.setdefault(("given", group, wanted.revision), {})
-    for slot in wanted.slots:
-        live = world.get(slot.service.address)
-        definition = definitions.get(slot.task_definition.address)
-        if live is None or definition is None or not isinstance(live.spec, Service):
-            continue
-        content = field_changes(slot.task_definition, definition, {**world, **definitions})
-        if live.spec.task_definition != definition.id or any(c.field != "tags" for c in content):
-            continue
-        if live.attributes["state"].rollout == "COMPLETED":
-            given.pop(live.address, None)
-        else:
-            given[live.address] = definition.id
-    releasing = memory.setdefault("releasing", set())
-    (releasing.add if result.stage.releasing else releasing.discard)(group)
 
 
 async def holds_anything(engine: Engine, tier: Tier, tenant: Tenant) -> bool:

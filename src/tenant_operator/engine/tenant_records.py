@@ -39,6 +39,7 @@ async def converge_records(
             and (wanted or not serving)
         ]
         todo = await engine.clouds.apply_records(zone, wanted, gone, world)
+        visit.repaired(engine.remember(visit.key), wanted, todo, todo.actions, world, scope="records")
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

@@ -8,12 +8,12 @@ from typing import Any
 
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
-from tenant_operator.desired.resources import Resource
+from tenant_operator.desired.resources import Resource, World
 from tenant_operator.engine.cache import Key
 from tenant_operator.engine.conditions import Conditions
-from tenant_operator.engine.executor import Outcome
+from tenant_operator.engine.repairs import repairs
 from tenant_operator.engine.summary import NAMED, named
-from tenant_operator.plan.change import Action, Refusal, Verb, Wait
+from tenant_operator.plan.change import Action, Plan, Refusal, Wait
 
 MENDED_BY_A_PERSON = (Category.SPEC, Category.ACCESS, Category.QUOTA, Category.EXISTS)
 """Failures that stay until somebody does something; they are tried again all the same, ever more slowly."""
@@ -140,22 +140,27 @@ class Visit:
         self.released = True
 
     def repaired(
-        self, memory: dict[Any, Any], desired: Iterable[Resource], outcome: Outcome, scope: str = ""
+        self,
+        memory: dict[Any, Any],
+        desired: Iterable[Resource],
+        todo: Plan,
+        done: Iterable[Action],
+        world: World,
+        scope: str = "",
     ) -> None:
-        """Tell people when something that had converged had to be mended, though what is declared is the same."""
-        digest = hash(tuple((r.address, repr(r.spec), tuple(sorted(r.tags.items()))) for r in desired))
-        if outcome.done and memory.get(("converged", scope)) == digest:
-            mended = "; ".join(described(action) for action in outcome.done[:NAMED])
-            rest = len(outcome.done) - NAMED
-            self.notices.append(
-                Notice(
-                    "DriftRepaired",
-                    f"changed behind the operator's back, and mended: {mended}"
-                    + (f" and {rest} more" if rest > 0 else ""),
-                )
+        """Tell people which actions of a plan mended what had been changed behind the operator's back."""
+        mended = repairs(memory.setdefault(("left", scope), {}), desired, todo, done, world)
+        if not mended:
+            return
+        said = "; ".join(described(action) for action in mended[:NAMED])
+        rest = len(mended) - NAMED
+        self.notices.append(
+            Notice(
+                "DriftRepaired",
+                f"changed behind the operator's back, and mended: {said}"
+                + (f" and {rest} more" if rest > 0 else ""),
             )
-        if not outcome.failed and not outcome.held_back:
-            memory[("converged", scope)] = digest
+        )
 
 
 def described(action: Action) -> str:
@@ -163,7 +168,7 @@ def described(action: Action) -> str:
     what = f"{action.address.type} {action.address.name}"
     if action.changes:
         return f"{what} ({', '.join(change.field for change in action.changes)})"
-    return f"{what} ({'was missing' if action.verb is Verb.CREATE else 'should not be there'})"
+    return f"{what} (was missing)"
 
 
 def reason_of(error: AwsError) -> str:

@@ -27,7 +27,8 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
         live = zone.view.lives.get(record.address)
         if group.spec.dns_weight == 0:
             if live is not None:
-                await engine.clouds.apply_records(zone, (), [live], {})
+                todo = await engine.clouds.apply_records(zone, (), [live], {})
+                visit.repaired(engine.remember(visit.key), (), todo, todo.actions, {}, scope="records")
                 visit.notices.append(Notice("WeightWithdrawn", f"{name} does not lead here any more"))
             engine.remember(visit.key).pop("weighting", None)
             visit.fields["weight"] = 0
@@ -38,7 +39,9 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
         if live is None and not _may_have_weight(engine, visit, design):
             return
         engine.remember(visit.key)["weighting"] = True
-        todo = await engine.clouds.apply_records(zone, [record], (), site.view.world(design.name))
+        world = site.view.world(design.name)
+        todo = await engine.clouds.apply_records(zone, [record], (), world)
+        visit.repaired(engine.remember(visit.key), [record], todo, todo.actions, world, scope="records")
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

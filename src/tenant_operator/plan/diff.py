@@ -10,6 +10,7 @@
 | yes     | ours, owned by another custom resource | refusal `Conflict`                                   |
 | yes     | ours, released by `Retain`             | update: adopted, its tags set anew                   |
 | yes     | not ours                               | refusal `ForeignOwner`                               |
+| yes     | a task definition that is not ours     | create: our revision, beside it                      |
 | removal | ours                                   | delete, after everything that refers to it           |
 | removal | not ours                               | nothing, ever                                        |
 """
@@ -125,22 +126,23 @@ def field_changes(desired: Resource, live: Live, world: World) -> tuple[FieldCha
 
 
 def gets_another_id(action: Action) -> bool:
-    """Whether an update gives the resource another id, so that whatever refers to it changes too.
+    """Whether an action gives the resource another id, so that whatever refers to it changes too.
 
     A task definition's content cannot change: each change is another revision.
     """
-    return isinstance(action.desired and action.desired.spec, TaskDefinition) and any(
-        change.field != "tags" for change in action.changes
+    return isinstance(action.desired and action.desired.spec, TaskDefinition) and (
+        action.verb is Verb.CREATE or any(change.field != "tags" for change in action.changes)
     )
 
 
 def _step(resource: Resource, world: World, known: World, installation: str) -> Action | Refusal | None:
     live = world.get(resource.address)
     after = needs(resource)
-    if live is None:
+    if live is None or _is_anothers_revision(live, installation):
+        reason = "it does not exist" if live is None else f"{live.id} was registered by somebody else"
         return Action(
-            verb=Verb.CREATE, address=resource.address, desired=resource, reason="it does not exist", after=after,
-        )  # fmt: skip
+            verb=Verb.CREATE, address=resource.address, desired=resource, reason=reason, after=after
+        )
     refusal = _refusal(resource, live, installation)
     if refusal is not None:
         return refusal
@@ -165,6 +167,11 @@ def _step(resource: Resource, world: World, known: World, installation: str) -> 
         risk=risk_of_update(resource.spec, changes),
         after=after,
     )
+
+
+def _is_anothers_revision(live: Live, installation: str) -> bool:
+    """Whether our service was made to run a task definition that is not ours: ours is registered beside it."""
+    return isinstance(live.spec, TaskDefinition) and not tags.is_ours(live.tags, installation)
 
 
 def _refusal(resource: Resource, live: Live, installation: str) -> Refusal | None:
