@@ -266,7 +266,7 @@ def test_leaving_an_existing_network_takes_only_its_own_away(served: Stage, by_h
     groups = ec2.describe_security_groups(Filters=here)["SecurityGroups"]
     assert [group["GroupName"] for group in groups] == ["default"]
     endpoints = ec2.describe_vpc_endpoints(Filters=here)["VpcEndpoints"]
-    assert not [e for e in endpoints if e["State"] not in ("deleting", "deleted")]
+    assert not [e for e in endpoints if e["State"].lower() not in ("deleting", "deleted")]
     assert all(
         balancer["VpcId"] != by_hand.vpc
         for balancer in stage.client("elbv2", ACCOUNT_A).describe_load_balancers()["LoadBalancers"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -120,6 +121,11 @@ def image_of(stage: Stage, name: str) -> str:
     return str(definition["containerDefinitions"][0]["image"])
 
 
+def runs(stage: Stage, name: str, image: str) -> bool:
+    """Whether the tenant's service was given an image."""
+    return image_of(stage, name) == image
+
+
 def releases_since(stage: Stage, mark: int) -> list[str]:
     wanted = ("RegisterTaskDefinition", "UpdateService", "CreateService")
     return [call["action"] for call in stage.writes_since(mark) if call["action"] in wanted]
@@ -184,6 +190,14 @@ def test_a_corrected_image_takes_the_place_of_a_failed_release(rolled_back: Stag
     rolled_back.await_ready("tenant", "fine", namespace=m.NAMESPACE)
     assert image_of(rolled_back, "fine") == f"{ECR}/app:2"
     assert not said(rolled_back, "fine", "Stalled")
+
+
+def test_a_release_that_a_person_takes_back_and_gives_again_runs(rolled_back: Stage) -> None:
+    for image in ("3", "4", "3"):
+        rolled_back.apply(tenant("fine", workload={"image": f"{ECR}/app:{image}"}))
+        rolled_back.wait(f"image {image} is given", partial(runs, rolled_back, "fine", f"{ECR}/app:{image}"))
+    rolled_back.await_ready("tenant", "fine", namespace=m.NAMESPACE)
+    assert "failedRevision" not in rolled_back.get("tenant", "fine", m.NAMESPACE)["status"]
 
 
 # --- quotas -----------------------------------------------------------------------------------------
