@@ -18,6 +18,7 @@ from tenant_operator.api import (
     ANNOTATION_ORPHAN,
     ANNOTATION_RECONCILE,
     CONDITIONS,
+    FINALIZER,
     Cell,
     InfraGroup,
     Tenant,
@@ -118,6 +119,8 @@ class Engine:
             self.queue.add(key)
             self._wake_below(key, new)
             self._wake_around(key, new, SUMMARY_DEBOUNCE_SECONDS)
+        elif _is_ours(new) and not _is_ours(old):
+            self.queue.add(key)
         elif _asked(old, new):
             self._forced.add(key)
             self.queue.add(key)
@@ -198,8 +201,7 @@ class Engine:
         log.info("all kinds are listed: %d objects", len(self.cache))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
-            for _ in range(self.settings.workers):
-                group.create_task(self._work())
+            group.create_task(self._dispatch(group))
 
     async def kinds_are_installed(self) -> None:
         """Wait until the API server knows the four kinds."""
@@ -247,20 +249,26 @@ class Engine:
         self.kubernetes.close()
         self.clouds.accounts.transport.close()
 
-    async def _work(self) -> None:
+    async def _dispatch(self, group: asyncio.TaskGroup) -> None:
+        """Begin visits, so many at once at most. One task waits for keys: hundreds that do would all wake for each."""
+        free = asyncio.Semaphore(self.settings.workers)
         while not self._stopping:
-            key = await self.queue.get()
-            try:
-                await self._visit(key)
-            except Exception:
-                log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)
-                self.queue.retry(key)
-            finally:
-                self.queue.done(key)
+            await free.acquire()
+            task = group.create_task(self._work(await self.queue.get()))
+            task.add_done_callback(lambda _: free.release())
+
+    async def _work(self, key: Key) -> None:
+        try:
+            await self._visit(key)
+        except Exception:
+            log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)
+            self.queue.retry(key)
+        finally:
+            self.queue.done(key)
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)
-        if obj is None or (obj.metadata.deletion_timestamp and is_orphan(obj.metadata.annotations)):
+        if obj is None or not _is_ours(obj):
             self.queue.forget(key)
             return
         visit = self.begin(key, obj)
@@ -386,6 +394,15 @@ def _spec_changed(old: Object, new: Object) -> bool:
         or old.metadata.generation != new.metadata.generation
         or bool(old.metadata.deletion_timestamp) != bool(new.metadata.deletion_timestamp)
     )
+
+
+def _is_ours(obj: Object) -> bool:
+    """Whether an object is to be visited: it has our finalizer, so that it cannot go behind our back, and is no orphan.
+
+    It is wakened once it has. A status that was written before that would make the finalizer's patch fail, too.
+    """
+    orphan = bool(obj.metadata.deletion_timestamp) and is_orphan(obj.metadata.annotations)
+    return FINALIZER in obj.metadata.finalizers and not orphan
 
 
 def _asked(old: Object, new: Object) -> bool:

@@ -10,9 +10,10 @@ SWEEP_SECONDS = 300.0
 SWEEP_JITTER = 0.2
 """A sweep comes up to so much earlier or later, so that many accounts do not sweep together."""
 WORKERS = 256
-"""Keys worked on at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
-STATUS_QUIET_SECONDS = 15.0
-"""While an object is on its way, a status in which only words or counts changed is written at most so often."""
+"""Visits at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
+STATUS_QUIET_SECONDS = 30.0
+"""While an object is on its way, a status in which only words or counts changed is written at most so often: a rollout
+takes about a minute, and each write reaches everybody who watches."""
 SUMMARY_DEBOUNCE_SECONDS = 3.0
 """A parent sums its children up so long after the first change, so that fifty changes are one write."""
 DNS_TTL_SECONDS = 60.0

@@ -31,7 +31,7 @@ def tier(name: str, *, mode: str = "Shared") -> Manifest:
             "mode": mode,
         },
         "allowedTenants": {"namespaceSelector": {"matchLabels": {"tenants": "allowed"}}},
-        "privateLink": {"awsServices": ["ecr.api"]},
+        "privateLink": {"awsServices": ["ecr.api", "ecr.dkr", "s3", "logs"]},
         "workload": {
             "image": "222222222222.dkr.ecr.us-east-1.amazonaws.com/app:1",
             "cpu": 256,
