@@ -12,7 +12,6 @@ from dataclasses import fields
 from typing import Any
 
 from tenant_operator.aws import tagging
-from tenant_operator.aws.adoption import adopted
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.tag_repair import with_tags
@@ -64,18 +63,17 @@ async def register(caller: Caller, resource: Resource, *, maybe_registered: bool
     Args:
         caller: Bound to the account and Region.
         resource: What to register; the family is the address's name.
-        maybe_registered: Look at the newest revision first, and take it when it has the same content.
+        maybe_registered: Look at the newest revision first, and take it when it is ours and has the same content. A
+            revision that somebody else registered in the family stands in nobody's way.
 
     Raises:
-        AwsError: AWS refused; EXISTS with code `ForeignOwner` when the newest revision is somebody else's.
+        AwsError: AWS refused.
     """
     spec = _spec(resource)
     if maybe_registered:
         for arn in (await newest_task_definitions(caller, resource.address.name))[:1]:
-            live = adopted(
-                caller, resource, await read_task_definition(caller, arn), "ecs", "register_task_definition"
-            )
-            if live.spec == spec:
+            live = await read_task_definition(caller, arn)
+            if live.spec == spec and tags.is_ours(live.tags, resource.tags.get(tags.INSTALLATION, "")):
                 return live
     answer = await caller(
         "ecs",
