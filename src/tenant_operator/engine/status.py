@@ -48,6 +48,7 @@ def is_detail(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
         return (
             turned,
             ready,
+            ready == "True" and "Reconciling" not in said,  # kstatus calls it Current from here on
             status.get("observedGeneration"),
             status.get("lastHandledReconcileAt"),
             status.get("weight"),
