@@ -23,6 +23,7 @@ from tenant_operator.sandbox.aws.seed import Seed, Seeded, Seeder
 from tenant_operator.sandbox.aws.simulation import OPERATOR_ACCOUNT, Simulation
 from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest
 
+STOP_POLL_SECONDS = 0.1  # how often the accepting thread looks whether it shall stop
 OPERATOR_USER_ARN = f"arn:aws:iam::{OPERATOR_ACCOUNT}:user/tenant-operator"
 
 
@@ -71,7 +72,10 @@ class SimulatedAws:
         self._server = Server(host, port, self._answer)
         self._control = ControlApi(self.door, self._plant)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="sandbox-aws-accept", daemon=True
+            target=self._server.serve_forever,
+            args=(STOP_POLL_SECONDS,),
+            name="sandbox-aws-accept",
+            daemon=True,
         )
         self._seeder = Seeder(self.endpoint, self.sim.credentials)
 
