@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from tenant_operator.desired.resources import (
     LoadBalancer,
     SecurityGroup,
     Service,
+    TaskDefinition,
 )
 from tenant_operator.desired.tenancy import Tenancy, tenancy
 from tenant_operator.desired.workload import Workload
@@ -164,8 +165,9 @@ async def _converge(
     await _look_at_services(engine, visit, site, wanted, group)
     under_way = under_way_to(memory, group, wanted.revision)
     rolled_back = gone_back(under_way, result.world())
+    tried: set[Address] = memory.setdefault(("registered", group), set())
     for _ in range(MAX_STAGES):
-        world = await _world(engine, site, wanted, group, executor.definitions)
+        world = await _world(engine, site, wanted, group, executor.definitions, tried)
         progress = Progress(
             healthy_targets=health,
             draining_targets=targets,
@@ -190,6 +192,7 @@ async def _converge(
         if not todo:
             visit.repaired(memory, result.stage.desired, todo, (), world, scope=group)
             break
+        tried.update(a.address for a in todo.actions if a.address.type == TaskDefinition.__name__)
         outcome = await executor.apply(todo)
         visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group)
         result.outcome.done += outcome.done
@@ -250,9 +253,18 @@ def _moving(live: Live) -> bool:
 
 
 async def _world(
-    engine: Engine, site: Site, wanted: Tenancy, group: str, definitions: dict[Address, Live]
+    engine: Engine,
+    site: Site,
+    wanted: Tenancy,
+    group: str,
+    definitions: dict[Address, Live],
+    tried: Collection[Address],
 ) -> dict[Address, Live]:
-    """What the stage looks at: the group's things, the tenant's own, and the task definitions that its services run."""
+    """What the stage looks at: the group's things, the tenant's own, and the task definitions that its services run.
+
+    Where there is no service yet, a family is looked for unless there can be none: its cluster was made just now, and
+    nothing has been `tried` since.
+    """
     addresses = [r.address for slot in wanted.slots for r in (slot.target_group, slot.cluster, slot.service)]
     world = site.view.world(group, wanted.tenant, also=addresses)
     for slot in wanted.slots:
@@ -268,7 +280,7 @@ async def _world(
         elif (
             address not in definitions
             and slot.cluster.address in world
-            and not site.view.made_here(slot.cluster.address)
+            and (address in tried or not site.view.made_here(slot.cluster.address))
         ):
             newest = await compute.newest_task_definitions(site.caller, address.name)
             if newest:
