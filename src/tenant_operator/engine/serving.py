@@ -123,6 +123,7 @@ async def serve(
             result.not_ready = (
                 ""  # what the group lacks keeps new tenants out, and changes nothing for those it serves
             )
+        _note_waits(engine, visit, result)
     except AwsError as error:
         result.error = error
     return result
@@ -205,7 +206,6 @@ async def _converge(
     if result.stage.ready:
         await _prune(memory, site, executor.definitions)
     await _look_at_failures(engine, visit, result, site, wanted)
-    _note_waits(engine, visit, result)
     note_under_way(under_way, wanted, {**result.world(), **executor.definitions})
     releasing = memory.setdefault("releasing", set())
     (releasing.add if result.stage.releasing else releasing.discard)(group)
