@@ -553,12 +553,12 @@ def test_what_was_spoilt_by_hand_comes_back_and_an_event_says_so(spoilt: Spoilt,
 def test_everybody_is_ready_again_and_there_is_one_of_each_thing(spoilt: Spoilt) -> None:
     spoilt.stage.await_ready("infragroup", "group-1", "group-9")
     spoilt.stage.await_ready("tenant", *TENANTS, namespace=m.NAMESPACE)
-    await_rest(spoilt.stage)
     counted = census.of_tenants(spoilt.stage, ACCOUNT_A)
     assert set(counted.values()) == {len(TENANTS)}, counted
 
 
 def test_after_the_repair_nothing_more_is_written(spoilt: Spoilt) -> None:
+    await_rest(spoilt.stage)
     assert writes_of_quiet_sweeps(spoilt.stage) == []
 
 
