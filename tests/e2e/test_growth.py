@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tenant_operator.engine.settings import STATUS_QUIET_SECONDS
 from tests.e2e import manifests as m
 from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, Stage
 
@@ -143,9 +144,10 @@ def test_when_nothing_changes_nothing_is_written(grown: Stage) -> None:
         return same and bool(found)
 
     def rest() -> bool:
+        """Longer than the operator keeps details of a status back (STATUS_QUIET_SECONDS) and than a sweep."""
         if not calm():
             return False
-        time.sleep(4)
+        time.sleep(STATUS_QUIET_SECONDS + 4)
         return calm()
 
     grown.wait("everything has come to rest", rest)
