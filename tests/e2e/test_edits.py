@@ -242,7 +242,9 @@ def test_endpoints_and_log_retention_follow_the_tier(edited: tuple[Stage, dict[s
 
     def endpoints() -> set[str]:
         found = ec2.describe_vpc_endpoints()["VpcEndpoints"]
-        return {e["ServiceName"].partition("us-east-1.")[2] for e in found if e["State"].lower() == "available"}
+        return {
+            e["ServiceName"].partition("us-east-1.")[2] for e in found if e["State"].lower() == "available"
+        }
 
     def retention() -> set[int]:
         found = logs.describe_log_groups(logGroupNamePrefix="/tenant-operator/")["logGroups"]

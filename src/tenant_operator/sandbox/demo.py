@@ -125,7 +125,9 @@ class Demo:
         found = {kind: self._objects(kind) for kind in KINDS}
         ready = all(self._is_ready(obj) for objects in found.values() for obj in objects)
         weighted = all(group["status"].get("weight") for group in found["infragroups"] if "status" in group)
-        summed_up = all(_is_whole(tier.get("status", {}).get("summary", {}).get("tenants")) for tier in found["tiers"])
+        summed_up = all(
+            _is_whole(tier.get("status", {}).get("summary", {}).get("tenants")) for tier in found["tiers"]
+        )
         return all(found.values()) and ready and weighted and summed_up
 
     def _objects(self, kind: str) -> list[dict[str, Any]]:
