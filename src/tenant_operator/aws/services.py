@@ -79,13 +79,7 @@ async def create_service(caller: Caller, resource: Resource) -> Live:
             clientToken=creation_token(resource.address, str(spec.target_group), str(spec.task_definition)),
             taskDefinition=str(spec.task_definition),
             desiredCount=spec.desired_count,
-            loadBalancers=[
-                {
-                    "targetGroupArn": str(spec.target_group),
-                    "containerName": CONTAINER,
-                    "containerPort": spec.container_port,
-                }
-            ],
+            loadBalancers=_load_balancers(spec),
             healthCheckGracePeriodSeconds=spec.grace_seconds,
             networkConfiguration=_network(spec),
             deploymentConfiguration=_deployment(spec),
@@ -108,7 +102,8 @@ async def update_service(
 ) -> Live:
     """Set what differs right, in one call; what does not differ is not sent.
 
-    A changed number of tasks starts no new deployment. A changed task definition, network or capacity provider does.
+    A changed number of tasks starts no new deployment. A changed task definition, target group, network or capacity
+    provider does.
 
     Raises:
         AwsError: AWS refused the change; NOT_FOUND when the service has gone or is draining.
@@ -187,6 +182,8 @@ def changed_parameters(spec: Service, fields: set[str]) -> dict[str, Any]:
         wanted["desiredCount"] = spec.desired_count
     if "task_definition" in fields:
         wanted["taskDefinition"] = str(spec.task_definition)
+    if "target_group" in fields:
+        wanted["loadBalancers"] = _load_balancers(spec)
     if "grace_seconds" in fields:
         wanted["healthCheckGracePeriodSeconds"] = spec.grace_seconds
     if everything or fields & {"subnets", "security_groups"}:
@@ -206,6 +203,16 @@ def _providers(spec: Service) -> dict[str, Any]:
     return (
         {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]} if spec.spot else {}
     )
+
+
+def _load_balancers(spec: Service) -> list[dict[str, Any]]:
+    return [
+        {
+            "targetGroupArn": str(spec.target_group),
+            "containerName": CONTAINER,
+            "containerPort": spec.container_port,
+        }
+    ]
 
 
 def _network(spec: Service) -> dict[str, Any]:

@@ -387,7 +387,8 @@ class Service(Spec):
 
     cluster: Id = create_only()
     """The cluster's ARN"""
-    target_group: Id = create_only()
+    target_group: Id
+    """Another one only when somebody has deleted the first: another port is another service."""
     container_port: int = create_only()
     task_definition: Id
     desired_count: int

@@ -56,7 +56,7 @@ assert set(_RANK) == set(TYPES), "every type of resource has its place in the or
 
 TRAFFIC = (ListenerRule, Listener, LoadBalancer)
 DESTRUCTIVE = (ListenerRule, Listener, LoadBalancer, TargetGroup, Service, LogGroup, Role)
-RESTARTING_FIELDS = frozenset({"task_definition", "subnets", "security_groups", "spot"})
+RESTARTING_FIELDS = frozenset({"task_definition", "target_group", "subnets", "security_groups", "spot"})
 
 
 def plan(
