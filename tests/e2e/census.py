@@ -11,17 +11,36 @@ PREFIX = "tenant-operator.dev/"
 IDENTITY = tuple(PREFIX + key for key in ("kind", "namespace", "name", "infra-group", "component"))
 KINDS = ("tiers", "cells", "infragroups", "tenants")
 
+EC2 = (
+    ("describe_vpcs", "Vpcs", "VpcId"),
+    ("describe_subnets", "Subnets", "SubnetId"),
+    ("describe_security_groups", "SecurityGroups", "GroupId"),
+    ("describe_route_tables", "RouteTables", "RouteTableId"),
+    ("describe_internet_gateways", "InternetGateways", "InternetGatewayId"),
+    ("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId"),
+)
+"""How EC2 lists what it has: the call, the list in the answer, the id."""
+
 
 def identities(stage: Stage, account: str) -> Counter[tuple[str, ...]]:
-    """How many owned things there are of each identity: owner, infra group, component.
-
-    The rules of a security group carry its tags, and are parts of it.
-    """
+    """How many owned things there are of each identity: owner, infra group, component."""
+    there = _ids(stage, account)
     return Counter(
         tuple(tags.get(key, "") for key in IDENTITY)
         for name, tags in inventory.owned(stage, account).items()
-        if not name.startswith("sgr-")
+        if name.startswith("arn:") or name in there
     )
+
+
+def _ids(stage: Stage, account: str) -> set[str]:
+    """The EC2 resources that there are: tags alone outlive what they are on."""
+    ec2 = stage.client("ec2", account)
+    return {
+        str(found[id_])
+        for operation, items, id_ in EC2
+        for found in getattr(ec2, operation)()[items]
+        if found.get("State", "").lower() not in ("deleting", "deleted")
+    }
 
 
 def duplicates(stage: Stage) -> list[str]:
