@@ -5,6 +5,7 @@ from __future__ import annotations
 from tenant_operator.api import Cell, Tier
 from tenant_operator.aws import quotas
 from tenant_operator.aws.errors import AwsError
+from tenant_operator.aws.snapshot import SWEPT
 from tenant_operator.desired import identity as identities
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, LogGroup, Resource, Role, ServiceLinkedRole
@@ -108,6 +109,16 @@ async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Si
     if known is None:
         visit.look_again(60.0)
         return
+    if "counted" not in memory:
+        # What a start has not read yet would be counted as unused, and written to the status for a moment.
+        try:
+            await site.view.load(site.caller, *SWEPT, max_age=engine.settings.sweep_seconds)
+        except AwsError as error:
+            visit.conditions.false("QuotasKnown", "NotReadable", error.advice)
+            visit.conditions.keep("CapacityAvailable")
+            visit.look_again(60.0)
+            return
+        memory["counted"] = True
     used = usage(site.view)
     visit.fields["quotas"] = [
         {
