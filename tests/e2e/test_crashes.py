@@ -93,7 +93,7 @@ def onboarded(stage: Stage) -> Stage:
         *tenants(),
     )
     chance = Random(SEED)
-    gaps = [chance.randint(1, 16) for _ in range(6)]
+    gaps = [chance.randint(1, 16) for _ in range(5)]
     killed = crash_on_the_way(stage, "everything is Ready", lambda: all_ready(stage), gaps)
     assert killed > 1
     return stage
@@ -123,7 +123,7 @@ def test_edits_that_crashed_again_and_again_run_everywhere(onboarded: Stage) -> 
     stage.apply(*tenants(image=IMAGE))
     chance = Random(SEED + 1)
     crash_on_the_way(
-        stage, "all run the new image", lambda: all_ready(stage), [chance.randint(1, 6) for _ in range(3)]
+        stage, "all run the new image", lambda: all_ready(stage), [chance.randint(1, 6) for _ in range(2)]
     )
     for account in (ACCOUNT_A, ACCOUNT_B):
         ecs = stage.client("ecs", account)
@@ -164,7 +164,7 @@ def test_deletion_that_crashed_again_and_again_leaves_nothing(onboarded: Stage) 
     stage.delete("tiers,cells,infragroups", "--all")
     stage.delete("tenants", "--all", "-n", m.NAMESPACE)
     chance = Random(SEED + 2)
-    gaps = [chance.randint(1, 12) for _ in range(6)]
+    gaps = [chance.randint(1, 12) for _ in range(4)]
     killed = crash_on_the_way(stage, "everything is gone", lambda: census.is_empty(stage), gaps)
     assert killed > 1
     assert stage.leftovers() == []

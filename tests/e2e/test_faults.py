@@ -20,8 +20,8 @@ CALLS_PER_SWEEP_OF_A_DENIED_ACCOUNT = 50
 
 STORMS: dict[str, list[dict[str, Any]]] = {
     "throttles-and-server-errors": [
-        {"kind": "throttle", "probability": 0.3, "count": 200},
-        {"kind": "error", "probability": 0.1, "count": 80, "status": 500},
+        {"kind": "throttle", "probability": 0.3, "count": 60},
+        {"kind": "error", "probability": 0.1, "count": 25, "status": 500},
     ],
     "dropped-connections": [
         {"kind": "reset-before", "probability": 0.04},
