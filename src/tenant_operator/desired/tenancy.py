@@ -60,7 +60,7 @@ class Tenancy:
     """Everything that a tenant should have in one infra group.
 
     The rule's and the standby rule's actions are placeholders: which target groups get which weights depends on what
-    is observed, and is decided by `plan.serving`.
+    is observed, and is decided by `plan.weights`.
     """
 
     site: GroupSite
