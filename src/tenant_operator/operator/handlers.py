@@ -12,7 +12,8 @@ import kopf
 
 from tenant_operator.api import FINALIZER, GROUP, VERSION
 from tenant_operator.engine.cache import PLURALS
-from tenant_operator.engine.engine import Engine, is_orphan
+from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.waking import is_orphan
 
 DELETED = "DELETED"
 

@@ -20,6 +20,7 @@ from tenant_operator.engine.cache import Kind
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.kubernetes import Kubernetes
+from tenant_operator.engine.listing import kinds_are_installed
 from tenant_operator.engine.settings import Settings
 from tenant_operator.operator import handlers
 from tenant_operator.operator.health import HealthServer
@@ -76,7 +77,7 @@ async def run(settings: Settings, health: HealthAddress) -> None:
     probes = await _probes(engine, health)
     log.info("installation %s; sweeps every %.0f s", settings.installation, settings.sweep_seconds)
     try:
-        if await _until(stop, engine.kinds_are_installed()):
+        if await _until(stop, kinds_are_installed(engine.kubernetes)):
             return
         await _listen_and_work(engine, stop)
     finally:
