@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tenant_operator.aws.budgets import BudgetExhausted, Budgets, Priority, Ticket, Turnstile, rate_of
 from tenant_operator.aws.limits import AGING_SECONDS, EDIT_RESERVE, RATE_HEADROOM, RESYNC_SHARE, Rate
 
-EDIT, RESYNC = Priority.EDIT, Priority.RESYNC
+EDIT, START, RESYNC = Priority
 
 rates = st.builds(
     Rate,
@@ -21,7 +22,7 @@ rates = st.builds(
     refill=st.sampled_from([0.2, 0.3, 1.0, 5.0, 20.0]),
 )
 arrivals = st.lists(
-    st.tuples(st.floats(min_value=0, max_value=60), st.sampled_from([EDIT, RESYNC])), min_size=1, max_size=80
+    st.tuples(st.floats(min_value=0, max_value=60), st.sampled_from(list(Priority))), min_size=1, max_size=80
 ).map(lambda found: sorted(found, key=lambda pair: pair[0]))
 throttles = st.lists(st.floats(min_value=0, max_value=60), max_size=3)
 
@@ -130,6 +131,47 @@ def test_a_sweep_does_not_starve_under_endless_edits() -> None:
         if ticket.priority is EDIT and ticket.arrived > sweep.arrived + AGING_SECONDS
     ]
     assert all(found.when(sweep) <= found.when(edit) for edit in later)
+
+
+def test_a_first_look_after_a_start_is_not_held_to_a_sweeps_share_but_leaves_the_reserve() -> None:
+    gate = Turnstile(Rate("bucket", 100, 10), 0.0)
+    looks = [gate.join(START, 0.0) for _ in range(100)]
+    gate.pass_through(0.0)
+    passed = sum(look.served for look in looks)
+    assert passed > 100 * RESYNC_SHARE
+    edits = [gate.join(EDIT, 0.0) for _ in range(int(95 * EDIT_RESERVE))]
+    gate.pass_through(0.0)
+    assert all(edit.served for edit in edits)
+
+
+@given(
+    st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=200),
+    st.integers(min_value=1, max_value=100),
+)
+def test_objects_take_turns_at_a_bucket(flows: list[str], taken: int) -> None:
+    """Of two objects that both still wait, neither has been served more than once more often than the other."""
+    gate = Turnstile(Rate("bucket", 1, 1), 0.0)
+    tickets = [(flow, gate.join(EDIT, 0.0, flow)) for flow in flows]
+    now = 0.0
+    for _ in range(min(taken, len(flows))):
+        now = gate.due(now) or now
+        gate.pass_through(now)
+    served = Counter(flow for flow, ticket in tickets if ticket.served)
+    waiting = {flow for flow, ticket in tickets if not ticket.served}
+    counts = [served[flow] for flow in waiting]
+    assert not counts or max(counts) - min(counts) <= 1
+
+
+def test_an_object_that_asks_for_much_does_not_hold_up_one_that_asks_for_little() -> None:
+    gate = Turnstile(Rate("bucket", 1, 1), 0.0)
+    for _ in range(50):
+        gate.join(EDIT, 0.0, "much")
+    little = gate.join(EDIT, 0.0, "little")
+    now = 0.0
+    for _ in range(3):
+        now = gate.due(now) or now
+        gate.pass_through(now)
+    assert little.served
 
 
 def test_a_throttle_answer_empties_the_bucket_for_everybody_and_slows_it() -> None:

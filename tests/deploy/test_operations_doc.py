@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tenant_operator.api import TRANSIENT_CONDITIONS
 from tenant_operator.api.conditions import CONDITIONS
-from tenant_operator.engine.conditions import TRANSIENT
 from tenant_operator.engine.visit import REASONS
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,6 @@ def test_every_reason_is_explained() -> None:
 
 def test_every_condition_is_explained() -> None:
     section = PAGE.partition("## Reading conditions")[2].partition("## Reasons")[0]
-    for types in (*CONDITIONS.values(), TRANSIENT):
+    for types in (*CONDITIONS.values(), TRANSIENT_CONDITIONS):
         missing = set(types) - set(REASON.findall(section))
         assert not missing, f"explain in docs/operations.md: {sorted(missing)}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenant_operator.aws.budgets import Priority
-from tenant_operator.engine.queue import AGING_SECONDS, KeyedQueue
+from tenant_operator.engine.queue import AGING_SECONDS, IN_FLIGHT_PER_FLOW, RESYNCS_PER_FLOW, KeyedQueue
 
 
 class Clock:
@@ -86,7 +87,7 @@ async def test_what_is_forgotten_does_not_come_back() -> None:
     clock.now = 2.0
     queue.add("c")
     assert await queue.get() == "c"
-    assert queue.depth() == {"edit": 0, "resync": 0, "delayed": 0, "in_flight": 1}
+    assert queue.depth() == {"edit": 0, "start": 0, "resync": 0, "delayed": 0, "in_flight": 1}
 
 
 @settings(max_examples=50)
@@ -99,9 +100,52 @@ def test_every_key_that_was_added_is_served_exactly_once_until_it_is_added_again
         for key, priority in adds:
             queue.add(key, priority)
         served = []
-        while sum(queue.depth()[p] for p in ("edit", "resync")):
+        while sum(queue.depth()[p] for p in ("edit", "start", "resync")):
             served.append(await queue.get())
             queue.done(served[-1])
         return served
 
     assert sorted(asyncio.run(serve())) == sorted({key for key, _ in adds})
+
+
+async def test_an_account_that_answers_nothing_takes_no_place_from_the_others() -> None:
+    queue: KeyedQueue[str] = KeyedQueue(clock=Clock(), flow=lambda key: key[0])
+    for number in range(3 * IN_FLIGHT_PER_FLOW):
+        queue.add(f"dead {number}")
+    dead = [await queue.get() for _ in range(IN_FLIGHT_PER_FLOW)]
+    queue.add("fine")
+    assert await queue.get() == "fine"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.01)
+    queue.done(dead[0])
+    assert (await queue.get()).startswith("dead")
+
+
+async def test_a_sweep_of_an_account_leaves_places_for_its_edits() -> None:
+    queue, _ = queue_and_clock()
+    for number in range(3 * RESYNCS_PER_FLOW):
+        queue.add(f"swept {number}", Priority.RESYNC)
+    for _ in range(RESYNCS_PER_FLOW):
+        assert (await queue.get()).startswith("swept")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.01)
+    queue.add("edit")
+    assert await queue.get() == "edit"
+
+
+async def test_accounts_take_turns() -> None:
+    queue: KeyedQueue[str] = KeyedQueue(clock=Clock(), flow=lambda key: key[0])
+    for key in ("a1", "a2", "a3", "a4", "b1", "c1", "c2"):
+        queue.add(key)
+    assert [await queue.get() for _ in range(7)] == ["a1", "b1", "c1", "a2", "c2", "a3", "a4"]
+
+
+async def test_a_waiting_key_that_becomes_urgent_keeps_its_place_in_time() -> None:
+    queue, _ = queue_and_clock()
+    queue.add("a", Priority.RESYNC)
+    queue.add("a", Priority.START)
+    queue.add("a")
+    queue.add("a", Priority.RESYNC)
+    assert await queue.get() == "a"
+    assert queue.priority_of("a") is Priority.EDIT
+    assert queue.depth()["resync"] == queue.depth()["start"] == 0

@@ -1,9 +1,11 @@
 """How often AWS may be called: a token bucket per account, Region and AWS's own bucket group.
 
-People's edits and sweeps queue for the same tokens. Within a priority the first to come is the first served; edits pass
-sweeps; a sweep never takes a bucket below the reserve for edits, and has a small bucket of its own besides (a fifth of
-the rate). A sweep's call that has waited long counts as an edit that came when it did, so nothing starves. A throttle
-answer empties the bucket and slows it for a while: everybody waits for the next token, nobody retries on his own.
+People's edits, a start's first look and sweeps queue for the same tokens. Edits pass the others, which never take a
+bucket below the reserve for edits; a sweep has a small bucket of its own besides (a fifth of the rate). Within a priority
+the objects take turns (start-time fair queueing, https://doi.org/10.1145/248157.248171), so that one that asks for much
+does not hold up one that asks for little. What has waited long counts as an edit that came when it did, so nothing
+starves. A throttle answer empties the bucket and slows it for a while: everybody waits for the next token, nobody
+retries on his own.
 
 `Bucket` and `Turnstile` are pure: they are told the time. `Budgets` lets coroutines wait.
 """
@@ -11,9 +13,11 @@ answer empties the bucket and slows it for a while: everybody waits for the next
 from __future__ import annotations
 
 import asyncio
+import heapq
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fnmatch import fnmatchcase
@@ -39,8 +43,14 @@ class Priority(IntEnum):
 
     EDIT = 0
     """A person's change, and whatever follows from it."""
-    RESYNC = 1
+    START = 1
+    """The first look at an object after the process has started: nobody waits for it, but until then nothing is known."""
+    RESYNC = 2
     """A sweep: nobody waits for it."""
+
+
+FLOW: ContextVar[Hashable] = ContextVar("flow", default=None)
+"""The object on whose behalf calls are made; objects take turns at a bucket."""
 
 
 class Bucket:
@@ -101,8 +111,40 @@ class Ticket:
     withdrawn: bool = field(default=False, compare=False)
 
 
+class _Line:
+    """The tickets of one priority. Its flows take turns; within a flow the first to come is the first served.
+
+    Each ticket has a start tag: the one after its flow's last ticket, or the present one if the flow was idle.
+    """
+
+    def __init__(self) -> None:
+        self._tickets: list[tuple[float, Ticket]] = []
+        self._next_of: dict[Hashable, float] = {}
+        self._present = 0.0
+
+    def join(self, ticket: Ticket, flow: Hashable) -> None:
+        tag = max(self._present, self._next_of.get(flow, 0.0))
+        self._next_of[flow] = tag + 1
+        heapq.heappush(self._tickets, (tag, ticket))
+
+    def head(self) -> Ticket | None:
+        while self._tickets and self._tickets[0][1].withdrawn:
+            self.leave()
+        return self._tickets[0][1] if self._tickets else None
+
+    def leave(self) -> None:
+        """The head goes."""
+        self._present = heapq.heappop(self._tickets)[0]
+        if not self._tickets:
+            self._next_of.clear()
+            self._present = 0.0
+
+    def waiting(self) -> int:
+        return sum(not ticket.withdrawn for _, ticket in self._tickets)
+
+
 class Turnstile:
-    """One bucket with the two queues before it."""
+    """One bucket with the queues before it."""
 
     def __init__(self, rate: Rate, now: float) -> None:
         burst = max(1.0, rate.burst * RATE_HEADROOM)
@@ -111,18 +153,17 @@ class Turnstile:
         self._sweeps = Bucket(max(1.0, burst * RESYNC_SHARE), self._rate * RESYNC_SHARE, now)
         # In a bucket of one token there is nothing to reserve: sweeps would never run.
         self._reserve = min(burst * EDIT_RESERVE, burst - 1.0)
-        self._edits: deque[Ticket] = deque()
-        self._resyncs: deque[Ticket] = deque()
+        self._lines = {priority: _Line() for priority in Priority}
         self._numbers = 0
         self._throttled_at = float("-inf")
         self._pace = 1.0
         self._pace_at = now
 
-    def join(self, priority: Priority, now: float) -> Ticket:
-        """Queue up."""
+    def join(self, priority: Priority, now: float, flow: Hashable = None) -> Ticket:
+        """Queue up, on behalf of a flow."""
         self._numbers += 1
         ticket = Ticket(self._numbers, now, priority)
-        (self._edits if priority is Priority.EDIT else self._resyncs).append(ticket)
+        self._lines[priority].join(ticket, flow)
         return ticket
 
     def pass_through(self, now: float) -> list[Ticket]:
@@ -133,9 +174,7 @@ class Turnstile:
             self._bucket.take(now)
             if ticket.priority is Priority.RESYNC:
                 self._sweeps.take(now)
-                self._resyncs.popleft()
-            else:
-                self._edits.popleft()
+            self._lines[ticket.priority].leave()
             ticket.served = True
             passed.append(ticket)
         return passed
@@ -143,14 +182,17 @@ class Turnstile:
     def due(self, now: float) -> float | None:
         """When somebody may pass next; None when nobody waits."""
         self._repace(now)
-        edit, resync = self._heads()
         times = []
-        if edit is not None:
-            times.append(self._bucket.due(1.0, now))
-        if resync is not None:
-            own = self._sweeps.due(1.0, now)
+        for priority, line in self._lines.items():
+            head = line.head()
+            if head is None:
+                continue
+            if priority is Priority.EDIT:
+                times.append(self._bucket.due(1.0, now))
+                continue
+            own = self._sweeps.due(1.0, now) if priority is Priority.RESYNC else now
             unaged = self._bucket.due(1.0 + self._reserve, now)
-            aged = max(self._bucket.due(1.0, now), resync.arrived + AGING_SECONDS)
+            aged = max(self._bucket.due(1.0, now), head.arrived + AGING_SECONDS)
             times.append(max(own, min(unaged, aged)))
         return min(times, default=None)
 
@@ -170,25 +212,27 @@ class Turnstile:
 
     def waiting(self) -> int:
         """How many are in the queues."""
-        return sum(not ticket.withdrawn for queue in (self._edits, self._resyncs) for ticket in queue)
+        return sum(line.waiting() for line in self._lines.values())
 
     def _next(self, now: float) -> Ticket | None:
-        edit, resync = self._heads()
+        """Who passes now: an edit, unless another has waited so long that it came before it; the others while no edit waits."""
         if not self._bucket.has(1.0, now):
             return None
-        if resync is not None and self._sweeps.has(1.0, now):
-            aged = now - resync.arrived >= AGING_SECONDS - _ROUNDING
-            if aged and (edit is None or resync < edit):
-                return resync
-            if edit is None and (aged or self._bucket.has(1.0 + self._reserve, now)):
-                return resync
+        edit = self._lines[Priority.EDIT].head()
+        others = [head for head in (self._start(), self._sweep(now)) if head is not None]
+        aged = [head for head in others if now - head.arrived >= AGING_SECONDS - _ROUNDING]
+        before = min((head for head in aged if edit is None or head < edit), default=None)
+        if before is not None:
+            return before
+        if edit is None and others and self._bucket.has(1.0 + self._reserve, now):
+            return others[0]
         return edit
 
-    def _heads(self) -> tuple[Ticket | None, Ticket | None]:
-        for queue in (self._edits, self._resyncs):
-            while queue and queue[0].withdrawn:
-                queue.popleft()
-        return (self._edits[0] if self._edits else None), (self._resyncs[0] if self._resyncs else None)
+    def _start(self) -> Ticket | None:
+        return self._lines[Priority.START].head()
+
+    def _sweep(self, now: float) -> Ticket | None:
+        return self._lines[Priority.RESYNC].head() if self._sweeps.has(1.0, now) else None
 
     def _repace(self, now: float) -> None:
         """Come back to the full rate little by little."""
@@ -294,7 +338,7 @@ class _Gate:
 
     async def passage(self, priority: Priority, patience: float | None) -> None:
         """Wait for our turn. Raises TimeoutError after `patience` seconds."""
-        ticket = self.turnstile.join(priority, self._clock())
+        ticket = self.turnstile.join(priority, self._clock(), FLOW.get())
         self._pump()
         if ticket.served:
             return

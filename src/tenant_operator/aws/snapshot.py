@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from tenant_operator.aws import compute, dns, endpoints, identity, load_balancing, logs, network, rules
 from tenant_operator.aws.budgets import Priority
@@ -39,7 +40,7 @@ from tenant_operator.desired.resources import (
     VpcEndpoint,
 )
 
-Reader = Callable[[], Awaitable[Mapping[Address, Live]]]
+Reader = Callable[[Caller], Awaitable[Mapping[Address, Live]]]
 
 
 class Family(StrEnum):
@@ -77,6 +78,7 @@ class _Reading:
     finished: float = float("-inf")
     flight: asyncio.Task[None] | None = None
     flight_started: float = float("-inf")
+    flight_priority: Priority = Priority.EDIT
 
 
 @dataclass
@@ -151,10 +153,6 @@ class View:
         written = self._written.get(address)
         return float("inf") if written is None else self.clock() - written[0]
 
-    def age(self, name: str) -> float:
-        """Seconds since the start of the last finished reading; infinite where there was none."""
-        return self.clock() - self._readings[name].started
-
     # --- our own writes ---------------------------------------------------------------------------
 
     def put(self, live: Live) -> None:
@@ -184,11 +182,6 @@ class View:
         """The same for the reading that showed a resource."""
         self.forget(_shelf_of(live))
 
-    def forget_all(self) -> None:
-        """The same for everything."""
-        for reading in self._readings.values():
-            reading.started = float("-inf")
-
     def annotate(self, address: Address, **attributes: object) -> None:
         """Add to a live resource's attributes without calling it a write."""
         live = self.lives.get(address)
@@ -205,7 +198,7 @@ class View:
         """
         order = [family for family in Family if family in families]
         first = [family for family in order if family not in (Family.RULES, Family.SERVICES)]
-        await _all(self.refresh(family.value, max_age, self._reader(caller, family)) for family in first)
+        await _all(self.refresh(family.value, max_age, caller, self._reader(family)) for family in first)
         if Family.RULES in order:
             await self.load_rules(caller, self._listeners(), max_age=max_age)
         if Family.SERVICES in order:
@@ -214,7 +207,7 @@ class View:
     async def load_rules(self, caller: Caller, listeners: Iterable[Live], *, max_age: float) -> None:
         """The rules of some listeners, each listener for itself."""
         await _all(
-            self.refresh(f"rules of {listener.id}", max_age, self._rules_reader(caller, listener))
+            self.refresh(f"rules of {listener.id}", max_age, caller, self._rules_reader(listener))
             for listener in listeners
         )
 
@@ -225,7 +218,7 @@ class View:
         async def one(cluster: Live) -> None:
             async with gate:
                 name = f"services of {cluster.id}"
-                await self.refresh(name, max_age, self._services_reader(caller, cluster))
+                await self.refresh(name, max_age, caller, self._services_reader(cluster))
 
         await _all(one(cluster) for cluster in clusters)
 
@@ -234,45 +227,64 @@ class View:
     ) -> None:
         """Named roles and log groups; they are few, and only cells ask for them."""
 
-        async def read() -> Mapping[Address, Live]:
+        async def read(caller: Caller) -> Mapping[Address, Live]:
             found = await asyncio.gather(
                 identity.read_roles(caller, roles), logs.read_log_groups(caller, groups)
             )
             return {**found[0], **found[1]}
 
-        await self.refresh(f"identity {' '.join((*roles, *groups))}", max_age, read, (*roles, *groups))
+        await self.refresh(
+            f"identity {' '.join((*roles, *groups))}", max_age, caller, read, (*roles, *groups)
+        )
 
     async def load_records(self, caller: Caller, zone: str, endpoint: str, *, max_age: float) -> None:
         """The records of a tier's name and of every name below it."""
 
-        async def read() -> Mapping[Address, Live]:
+        async def read(caller: Caller) -> Mapping[Address, Live]:
             return await dns.read_records(caller, zone, endpoint)
 
-        await self.refresh(f"records of {zone} {endpoint}", max_age, read, (zone, endpoint))
+        await self.refresh(f"records of {zone} {endpoint}", max_age, caller, read, (zone, endpoint))
 
-    async def refresh(self, name: str, max_age: float, reader: Reader, scope: tuple[str, ...] = ()) -> None:
+    async def refresh(
+        self, name: str, max_age: float, caller: Caller, reader: Reader, scope: tuple[str, ...] = ()
+    ) -> None:
         """Read `name` unless that was done less than `max_age` seconds ago; askers at the same time share one reading.
 
-        With `max_age` 0 a reading that is under way counts only if it began after the call.
+        With `max_age` 0 a reading that is under way counts only if it began after the call. A more urgent asker's reading
+        takes the place of one that is under way at a sweep's pace; those who wait for that one get this one.
         """
         reading = self._readings[name]
-        if self.clock() - reading.started < max_age:
-            return
-        if reading.flight is not None and not reading.flight.done():
-            if self.clock() - reading.flight_started < max_age:
-                await asyncio.shield(reading.flight)
+        while self.clock() - reading.started >= max_age:
+            flight = reading.flight
+            if flight is None or flight.done():
+                flight = self._begin(name, reading, caller, reader, scope)
+            elif caller.priority < reading.flight_priority:
+                slower, flight = flight, self._begin(name, reading, caller, reader, scope)
+                slower.cancel()
+            elif self.clock() - reading.flight_started >= max_age:
+                await asyncio.wait([flight])
+                continue
+            await asyncio.wait([flight])
+            if not flight.cancelled():
+                flight.result()
                 return
-            await asyncio.wait([reading.flight])
-            if reading.flight.done() and self.clock() - reading.started < max_age:
-                return
-        if reading.flight is None or reading.flight.done():
-            reading.flight_started = self.clock()
-            reading.flight = asyncio.ensure_future(self._read(name, reading, reader, scope))
-        await asyncio.shield(reading.flight)
 
-    async def _read(self, name: str, reading: _Reading, reader: Reader, scope: tuple[str, ...]) -> None:
+    def _begin(
+        self, name: str, reading: _Reading, caller: Caller, reader: Reader, scope: tuple[str, ...]
+    ) -> asyncio.Task[None]:
+        reading.flight_started, reading.flight_priority = self.clock(), caller.priority
+        reading.flight = asyncio.ensure_future(self._read(name, reading, partial(reader, caller), scope))
+        return reading.flight
+
+    async def _read(
+        self,
+        name: str,
+        reading: _Reading,
+        read: Callable[[], Awaitable[Mapping[Address, Live]]],
+        scope: tuple[str, ...],
+    ) -> None:
         started = self.clock()
-        found = await reader()
+        found = await read()
         self._take_in(name, found, started, scope)
         reading.started, reading.finished = started, self.clock()
 
@@ -287,7 +299,7 @@ class View:
                 continue
             self._seen[address] = started
             self._created.pop(address, None)
-            self._set(_with_kept_attributes(live, self.lives.get(address)))
+            self._set(live)
         for address in known - set(found):
             created = self._created.get(address, float("-inf"))
             if now - created > CREATION_VISIBLE_SECONDS and not self._written_since(address, started):
@@ -309,18 +321,18 @@ class View:
             return now - at < CREATION_VISIBLE_SECONDS and live.address.type != Service.__name__
         return now - at < UPDATE_VISIBLE_SECONDS and live.spec != ours.spec and live.id == ours.id
 
-    def _reader(self, caller: Caller, family: Family) -> Reader:
+    def _reader(self, family: Family) -> Reader:
         readers = {
             Family.NETWORK: network.read_network,
             Family.ENDPOINTS: endpoints.read_endpoints,
             Family.LOAD_BALANCING: load_balancing.read_load_balancing,
             Family.CLUSTERS: compute.read_clusters,
         }
-        return lambda: readers[family](caller, self.installation)
+        return lambda caller: readers[family](caller, self.installation)
 
-    def _rules_reader(self, caller: Caller, listener: Live) -> Reader:
-        async def read() -> Mapping[Address, Live]:
-            known = {} if caller.priority is Priority.RESYNC else self._known_tags(listener)
+    def _rules_reader(self, listener: Live) -> Reader:
+        async def read(caller: Caller) -> Mapping[Address, Live]:
+            known = self._known_tags(listener) if caller.priority is Priority.EDIT else {}
             return await rules.read_rules(caller, self.installation, listener, known)
 
         return read
@@ -329,8 +341,8 @@ class View:
         """The tags of rules that were seen before: a rule's ARN is its own for ever. A sweep reads them anew."""
         return {live.id: live.tags for live in self.rules_of(listener.id) if live.tags}
 
-    def _services_reader(self, caller: Caller, cluster: Live) -> Reader:
-        async def read() -> Mapping[Address, Live]:
+    def _services_reader(self, cluster: Live) -> Reader:
+        async def read(caller: Caller) -> Mapping[Address, Live]:
             return await compute.read_services(caller, cluster, sorted(self._service_names(cluster)))
 
         return read
@@ -412,14 +424,6 @@ def _covers(address: Address, scope: tuple[str, ...]) -> bool:
 
 def _place(live: Live) -> tuple[str, str]:
     return live.tags.get(tags.INFRA_GROUP, ""), live.tags.get(tags.TENANT, "")
-
-
-def _with_kept_attributes(live: Live, old: Live | None) -> Live:
-    """What only we know of a resource (attributes whose names begin with `known_`) survives a reading."""
-    if old is None or old.id != live.id:
-        return live
-    kept = {name: value for name, value in old.attributes.items() if name.startswith("known_")}
-    return replace(live, attributes={**kept, **live.attributes}) if kept else live
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:

@@ -7,7 +7,7 @@ they have just written (`assume_status`), which counts until the watch brings it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -200,6 +200,19 @@ class Cache:
         return ""
 
     # --- namespaces -------------------------------------------------------------------------------
+
+    def cells_waited_for(self, key: Key) -> Hashable:
+        """What a visit to an object may have to wait for: the cells in which it is; visits to others go on meanwhile."""
+        obj = self.get(key)
+        if isinstance(obj, InfraGroup):
+            return (obj.spec.cell_ref.name,)
+        if isinstance(obj, Cell):
+            return (key.name,)
+        if not isinstance(obj, Tenant):
+            return key
+        groups = (self.infra_group(p["infraGroup"]) for p in self.status(key).get("placements") or ())
+        cells = sorted({group.spec.cell_ref.name for group in groups if group is not None})
+        return tuple(cells) or tier_key(obj.spec.tier_ref.name)
 
     def put_namespace(self, name: str, labels: Mapping[str, str]) -> bool:
         """Take in a namespace's labels; True when they changed."""

@@ -44,7 +44,7 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
         visit.stall("TierNotFound", f"there is no Tier {name!r}")
         return
     try:
-        site = await engine.clouds.site(cell, region)
+        site = await engine.clouds.site(cell, region, visit.priority)
     except AwsError as error:
         visit.fail("AccountReachable", error)
         visit.fail("Ready", error)
@@ -77,7 +77,7 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     )
     linked: set[Address] = engine.remember(visit.key).setdefault("linked", set())
     wanted = [resource for resource in wanted if resource.address not in linked]
-    await _load(engine, visit, site, wanted)
+    await _load(visit, site, wanted)
     world = {r.address: live for r in wanted if (live := site.view.lives.get(r.address)) is not None}
     todo = plan(wanted, world, installation=engine.settings.installation)
     outcome = await engine.clouds.executor(site).apply(todo)
@@ -90,10 +90,10 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
         visit.ready("Ready", "the account is reached; the tier's roles and log group are there")
 
 
-async def _load(engine: Engine, visit: Visit, site: Site, wanted: list[Resource]) -> None:
+async def _load(visit: Visit, site: Site, wanted: list[Resource]) -> None:
     roles = [r.address.name for r in wanted if r.address.type in (Role.__name__, ServiceLinkedRole.__name__)]
     groups = [r.address.name for r in wanted if r.address.type == LogGroup.__name__]
-    max_age = 0.0 if visit.forced else engine.settings.sweep_seconds
+    max_age = visit.trust
     await site.view.load_identity(site.caller, tuple(roles), tuple(groups), max_age=max_age)
 
 
@@ -112,7 +112,7 @@ async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Si
     if "counted" not in memory:
         # What a start has not read yet would be counted as unused, and written to the status for a moment.
         try:
-            await site.view.load(site.caller, *SWEPT, max_age=engine.settings.sweep_seconds)
+            await site.view.load(site.caller, *SWEPT, max_age=visit.trust)
         except AwsError as error:
             visit.conditions.false("QuotasKnown", "NotReadable", error.advice)
             visit.conditions.keep("CapacityAvailable")
@@ -164,7 +164,7 @@ async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, s
         account=site.caller.account,
         partition=site.caller.partition,
     )
-    await _load(engine, visit, site, wanted)
+    await _load(visit, site, wanted)
     mine = {resource.address for resource in wanted if resource.spec.taggable}
     removals = [live for address, live in site.view.lives.items() if address in mine]
     keep = [

@@ -42,10 +42,6 @@ class Site:
     caller: Caller
     view: View
 
-    def at(self, priority: Priority) -> Site:
-        """The same, with calls of another priority."""
-        return Site(caller=self.caller.at(priority), view=self.view)
-
 
 @dataclass
 class Clouds:
@@ -58,8 +54,8 @@ class Clouds:
     _views: dict[tuple[str, str], View] = field(default_factory=dict)
     _zones: dict[tuple[str, ...], tuple[str, str, bool]] = field(default_factory=dict)
 
-    async def site(self, cell: Cell, region: str, priority: Priority = Priority.EDIT) -> Site:
-        """A cell's account, reached and verified.
+    async def site(self, cell: Cell, region: str, priority: Priority) -> Site:
+        """A cell's account, reached and verified; it is read from at a priority.
 
         Raises:
             AwsError: the role cannot be assumed, or it is in another account than the spec says.
@@ -70,7 +66,7 @@ class Clouds:
         caller = await self.accounts.caller(ref, region, priority)
         return Site(caller=caller, view=self.view(caller.account, region))
 
-    async def zone(self, tier: Tier, priority: Priority = Priority.EDIT) -> Zone:
+    async def zone(self, tier: Tier, priority: Priority) -> Zone:
         """A tier's hosted zone.
 
         Raises:
@@ -106,9 +102,9 @@ class Clouds:
         return self._views
 
     def executor(self, site: Site, definitions: dict[Address, Live] | None = None) -> Executor:
-        """Who carries plans out at a site."""
+        """Who carries plans out at a site. What has to be written is urgent, whoever found that out."""
         return Executor(
-            caller=site.caller,
+            caller=site.caller.at(Priority.EDIT),
             view=site.view,
             lanes=self.lanes,
             definitions={} if definitions is None else definitions,

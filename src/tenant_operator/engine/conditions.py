@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-TRANSIENT = ("Reconciling", "Stalled", "Drifted", "Paused")
-"""Conditions that are there only while they are true (kstatus reads the first two)."""
+from tenant_operator.api import TRANSIENT_CONDITIONS
 
 MAX_MESSAGE = 1024
 _SINCE = re.compile(r"since (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)")
@@ -81,7 +80,7 @@ class Conditions:
         for type_ in self.known:
             if type_ not in self._set:
                 self._put(type_, "Unknown", "NotYetKnown", "")
-        order = (*self.known, *(type_ for type_ in TRANSIENT if type_ in self._set))
+        order = (*self.known, *(type_ for type_ in TRANSIENT_CONDITIONS if type_ in self._set))
         return [self._set[type_] for type_ in order]
 
     def _put(self, type_: str, status: str, reason: str, message: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenant_operator.api import CONDITIONS, UnreadableObject
-from tenant_operator.aws.budgets import Priority
+from tenant_operator.aws.budgets import FLOW, Priority
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.resources import Live
 from tenant_operator.engine import summary
@@ -26,7 +26,7 @@ from tenant_operator.engine.kubernetes import Kubernetes
 from tenant_operator.engine.listing import everything_is_seen
 from tenant_operator.engine.publishing import Publisher
 from tenant_operator.engine.queue import KeyedQueue
-from tenant_operator.engine.settings import SWEEP_JITTER, Settings
+from tenant_operator.engine.settings import SWEEP_JITTER, SWEEPS_TRUSTED, Settings
 from tenant_operator.engine.visit import RELEASED, Notice, Visit
 from tenant_operator.engine.waking import Waking, asked, is_ours, spec_changed
 
@@ -48,7 +48,7 @@ class Engine:
     today: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def __post_init__(self) -> None:
-        self.queue: KeyedQueue[Key] = KeyedQueue(clock=self.clock)
+        self.queue: KeyedQueue[Key] = KeyedQueue(clock=self.clock, flow=self.cache.cells_waited_for)
         self.waking = Waking(self.cache, self.queue)
         self.publisher = Publisher(self.kubernetes, self.cache, self.clock, self.today)
         self.definitions: dict[str, Live] = {}
@@ -59,6 +59,7 @@ class Engine:
         self._forced: set[Key] = set()
         self.ready = asyncio.Event()
         self._stopping = False
+        self._swept = float("-inf")
 
     # --- the ear ----------------------------------------------------------------------------------
 
@@ -77,7 +78,7 @@ class Engine:
         new = self.cache.get(key)
         assert new is not None
         if not self.ready.is_set():
-            self.queue.add(key, Priority.RESYNC)
+            self.queue.add(key, Priority.START)
         elif old is None:
             self.waking.appeared(key, new)
         elif spec_changed(old, new):
@@ -149,11 +150,12 @@ class Engine:
             task.add_done_callback(lambda _: free.release())
 
     async def _work(self, key: Key) -> None:
+        FLOW.set(key)
         try:
             await self._visit(key)
         except Exception:
             log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)
-            self.queue.retry(key)
+            self.queue.retry(key, Priority.RESYNC)
         finally:
             self.queue.done(key)
 
@@ -162,7 +164,7 @@ class Engine:
         if obj is None or not is_ours(obj):
             self.queue.forget(key)
             return
-        visit = self.begin(key, obj)
+        visit = self.begin(key, obj, self.queue.priority_of(key))
         try:
             await self.reconcilers[key.kind](self, visit, obj)
         except AwsError as error:
@@ -171,7 +173,7 @@ class Engine:
             log.info("%s: %s", key, error)
         await self.finish(visit, obj)
 
-    def begin(self, key: Key, obj: Object) -> Visit:
+    def begin(self, key: Key, obj: Object, priority: Priority = Priority.EDIT) -> Visit:
         """An empty visit to an object."""
         previous = self.cache.status(key).get("conditions") or ()
         conditions = Conditions(
@@ -186,7 +188,17 @@ class Engine:
             conditions=conditions,
             previous=self.cache.status(key),
             forced=key in self._forced,
+            priority=priority,
+            trust=self._trust(key, priority),
         )
+
+    def _trust(self, key: Key, priority: Priority) -> float:
+        """How old in seconds may be what is known: a sweep reads anew, an edit builds on what the last sweeps read."""
+        if key in self._forced:
+            return 0.0
+        if priority is Priority.EDIT:
+            return SWEEPS_TRUSTED * self.settings.sweep_seconds
+        return self.clock() - self._swept
 
     async def finish(self, visit: Visit, obj: Object) -> None:
         """Write what a visit came to, and see to the next one."""
@@ -200,7 +212,7 @@ class Engine:
         else:
             self.waking.refused.discard(key)
         if visit.failed:
-            self.queue.retry(key)
+            self.queue.retry(key, Priority.EDIT if visit.priority is Priority.EDIT else Priority.RESYNC)
             return
         self.queue.succeeded(key)
         if visit.requeue is not None:
@@ -225,8 +237,7 @@ class Engine:
         while True:
             spread = 1 + SWEEP_JITTER * (2 * random.random() - 1)
             await asyncio.sleep(self.settings.sweep_seconds * spread)
-            for view in self.clouds.views().values():
-                view.forget_all()
+            self._swept = self.clock()
             log.debug("sweep: %d objects", len(self.cache))
             self.wake(sorted(self.cache), Priority.RESYNC)
 

@@ -50,10 +50,8 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
         visit.pause()
         return
     try:
-        site = await engine.clouds.site(cell, tier.spec.region)
-        await site.view.load(
-            site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds
-        )
+        site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
+        await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
         design = GroupDesign(
             tier=tier,
             cell=cell,

@@ -93,9 +93,9 @@ def _stays(engine: Engine, tenant: Tenant, group: InfraGroup) -> bool:
 
 async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
     """Whether nobody can be sent here any more: the records are gone, and so is what resolvers and clients remember."""
-    zone = await engine.clouds.zone(design.tier)
+    zone = await engine.clouds.zone(design.tier, visit.priority)
     name = design.tier.spec.endpoint.name.lower()
-    await zone.view.load_records(zone.caller, zone.id, name, max_age=engine.settings.sweep_seconds)
+    await zone.view.load_records(zone.caller, zone.id, name, max_age=visit.trust)
     records = records_of_group(engine, zone, design.name)
     if records:
         await engine.clouds.apply_records(zone, (), records, {})

@@ -1,7 +1,8 @@
-"""The keyed work queue: one key in flight at a time, duplicates merged, delays, backoff, two priorities with aging.
+"""The keyed work queue: one key in flight at a time, duplicates merged, delays, backoff, priorities with aging, flows.
 
 The shape is client-go's (https://pkg.go.dev/k8s.io/client-go/util/workqueue), with priorities: a person's edit passes a
-resync, and a resync that has waited long enough passes the edits, so that nothing starves.
+resync, and a resync that has waited long enough passes the edits, so that nothing starves. Keys that wait for the same
+account are a flow: flows take turns and have a limit each, so that an account that does not answer holds up its own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -22,21 +24,38 @@ AGING_SECONDS = 10.0
 """A resync that has waited so long goes before the edits: long against an edit's own work, short against a sweep."""
 BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_LAST_SECONDS = 60.0
+IN_FLIGHT_PER_FLOW = 128
+"""Visits at once for one account: more than its budgets let through, and few enough that twenty such accounts fit."""
+RESYNCS_PER_FLOW = 16
+"""Of them at most so many that nobody waits for: a sweep's calls come slowly, and its visits would take every place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a waiting key stands."""
+
+    priority: Priority
+    flow: Hashable
 
 
 @dataclass
 class KeyedQueue(Generic[K]):
     """Keys to work on. It belongs to one event loop.
 
-    `clock` returns seconds, monotonic; `jitter` a number from 0 to 1.
+    `clock` returns seconds, monotonic; `jitter` a number from 0 to 1; `flow` what a key belongs to.
     """
 
     clock: Callable[[], float]
     jitter: Callable[[], float] = random.random
-    _ready: dict[Priority, dict[K, float]] = field(default_factory=lambda: {p: {} for p in Priority})
+    flow: Callable[[K], Hashable] = lambda _: None
+    _ready: dict[Priority, dict[Hashable, dict[K, float]]] = field(
+        default_factory=lambda: {priority: {} for priority in Priority}
+    )
+    _places: dict[K, _Place] = field(default_factory=dict)
     _delayed: list[tuple[float, int, K, Priority]] = field(default_factory=list)
     _due: dict[K, float] = field(default_factory=dict)
-    _in_flight: set[K] = field(default_factory=set)
+    _in_flight: dict[K, _Place] = field(default_factory=dict)
+    _busy: Counter[tuple[Hashable, bool]] = field(default_factory=Counter)
     _again: dict[K, Priority] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
     _order: itertools.count[int] = field(default_factory=itertools.count)
@@ -47,12 +66,14 @@ class KeyedQueue(Generic[K]):
         if key in self._in_flight:
             self._again[key] = min(priority, self._again.get(key, priority))
             return
-        if key in self._ready[Priority.EDIT]:
-            return
-        waiting_since = self._ready[Priority.RESYNC].get(key)
-        if priority is Priority.EDIT and waiting_since is not None:
-            del self._ready[Priority.RESYNC][key]
-        self._ready[priority].setdefault(key, self.clock() if waiting_since is None else waiting_since)
+        place = self._places.get(key)
+        since = self.clock()
+        if place is not None:
+            if place.priority <= priority:
+                return
+            since = self._take(key, place)
+        place = self._places[key] = _Place(priority, self.flow(key))
+        self._ready[priority].setdefault(place.flow, {})[key] = since
         self._wake.set()
 
     def add_after(self, key: K, seconds: float, priority: Priority = Priority.EDIT) -> None:
@@ -81,16 +102,19 @@ class KeyedQueue(Generic[K]):
         self._failures.pop(key, None)
         self._due.pop(key, None)
         self._again.pop(key, None)
-        for waiting in self._ready.values():
-            waiting.pop(key, None)
+        place = self._places.get(key)
+        if place is not None:
+            self._take(key, place)
 
     async def get(self) -> K:
         """The next key; it is in flight until `done`."""
         while True:
             self._move_due()
-            key = self._pop()
+            key = self._next()
             if key is not None:
-                self._in_flight.add(key)
+                place = self._in_flight[key] = self._places[key]
+                self._take(key, place)
+                self._busy[(place.flow, place.priority is Priority.EDIT)] += 1
                 return key
             self._wake.clear()
             timeout = max(0.0, self._delayed[0][0] - self.clock()) if self._delayed else None
@@ -101,23 +125,31 @@ class KeyedQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The key is no longer in flight; if it was added meanwhile, it is ready again."""
-        self._in_flight.discard(key)
+        place = self._in_flight.pop(key)
+        self._busy[(place.flow, place.priority is Priority.EDIT)] -= 1
         priority = self._again.pop(key, None)
         if priority is not None:
             self.add(key, priority)
         self._wake.set()
 
+    def priority_of(self, key: K) -> Priority:
+        """Why a key is in flight."""
+        return self._in_flight[key].priority
+
     def depth(self) -> dict[str, int]:
         """How many keys are ready by priority, delayed, and in flight."""
         return {
-            **{priority.name.lower(): len(keys) for priority, keys in self._ready.items()},
+            **{
+                priority.name.lower(): sum(len(keys) for keys in flows.values())
+                for priority, flows in self._ready.items()
+            },
             "delayed": len(self._due),
             "in_flight": len(self._in_flight),
         }
 
     def oldest_wait(self) -> float:
         """Seconds that the longest waiting ready key has waited."""
-        since = [next(iter(keys.values())) for keys in self._ready.values() if keys]
+        since = [next(iter(keys.values())) for flows in self._ready.values() for keys in flows.values()]
         return self.clock() - min(since) if since else 0.0
 
     def _move_due(self) -> None:
@@ -128,14 +160,37 @@ class KeyedQueue(Generic[K]):
                 del self._due[key]
                 self.add(key, priority)
 
-    def _pop(self) -> K | None:
-        edits, resyncs = self._ready[Priority.EDIT], self._ready[Priority.RESYNC]
-        aged = bool(resyncs) and self.clock() - next(iter(resyncs.values())) > AGING_SECONDS
-        source = resyncs if resyncs and (aged or not edits) else edits
-        if aged and edits and next(self._order) % 2:
-            source = edits
-        if not source:
-            return None
-        key = next(iter(source))
-        del source[key]
-        return key
+    def _next(self) -> K | None:
+        """Whose turn it is: an edit, unless another has waited so long that they take turns."""
+        edit = self._head(Priority.EDIT)
+        other = self._head(Priority.START) or self._head(Priority.RESYNC)
+        if edit is None or other is None:
+            chosen = edit or other
+        elif self.clock() - other[1] > AGING_SECONDS and next(self._order) % 2:
+            chosen = other
+        else:
+            chosen = edit
+        return None if chosen is None else chosen[0]
+
+    def _head(self, priority: Priority) -> tuple[K, float] | None:
+        """The key that has waited longest in the next flow that has a place free, and since when."""
+        for flow, keys in self._ready[priority].items():
+            if self._has_place(flow, priority):
+                return next(iter(keys.items()))
+        return None
+
+    def _has_place(self, flow: Hashable, priority: Priority) -> bool:
+        edits, others = self._busy[(flow, True)], self._busy[(flow, False)]
+        if priority is not Priority.EDIT and others >= RESYNCS_PER_FLOW:
+            return False
+        return edits + others < IN_FLIGHT_PER_FLOW
+
+    def _take(self, key: K, place: _Place) -> float:
+        """Take a waiting key away; its flow goes to the end of the round. Returns since when it has waited."""
+        flows = self._ready[place.priority]
+        keys = flows.pop(place.flow)
+        since = keys.pop(key)
+        if keys:
+            flows[place.flow] = keys
+        del self._places[key]
+        return since

@@ -88,10 +88,8 @@ async def serve(
         result.not_ready = f"cell {group.spec.cell_ref.name} does not exist"
         return result
     try:
-        site = result.site = await engine.clouds.site(cell, tier.spec.region)
-        await site.view.load(
-            site.caller, *FAMILIES, max_age=0 if visit.forced else engine.settings.sweep_seconds
-        )
+        site = result.site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
+        await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
         design = GroupDesign(
             tier=tier,
             cell=cell,
@@ -163,7 +161,7 @@ async def _converge(
     executor = engine.clouds.executor(site)
     health: dict[Address, int] = {}
     targets: dict[Address, int] = {}
-    await _look_at_services(engine, visit, site, wanted, group)
+    await _look_at_services(visit, site, wanted, group)
     under_way = under_way_to(memory, group, wanted.revision)
     rolled_back = gone_back(under_way, result.world())
     tried: set[Address] = memory.setdefault(("registered", group), set())
@@ -223,8 +221,8 @@ async def _prune(memory: dict[Any, Any], site: Site, definitions: Mapping[Addres
         memory["pruned"] = definition.id
 
 
-async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Tenancy, group: str) -> None:
-    """The tenant's own services: read anew while they are on their way, as old as a sweep otherwise."""
+async def _look_at_services(visit: Visit, site: Site, wanted: Tenancy, group: str) -> None:
+    """The tenant's own services: read anew while they are on their way, as old as the visit trusts otherwise."""
     mine = site.view.of_tenant(group, wanted.tenant)
     clusters = [live for live in mine.values() if live.address.type == Cluster.__name__]
     for cluster in clusters:
@@ -236,7 +234,7 @@ async def _look_at_services(engine: Engine, visit: Visit, site: Site, wanted: Te
         moving = any(_moving(live) for live in services_here)
         if not services_here and site.view.made_here(cluster.address):
             continue
-        max_age = 0.0 if moving or visit.forced else engine.settings.sweep_seconds
+        max_age = 0.0 if moving else visit.trust
         await site.view.load_services(site.caller, [cluster], max_age=max_age)
 
 
@@ -373,17 +371,17 @@ def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
         visit.look_again(2.0)
 
 
-async def holds_anything(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
+async def holds_anything(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) -> bool:
     """Whether the ownership tags in AWS name a tenant as the owner of anything of its id in its tier."""
     for cell in engine.cache.cells_of(tier.metadata.name):
         try:
-            site = await engine.clouds.site(cell, tier.spec.region)
+            site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
             await site.view.load(
                 site.caller,
                 Family.LOAD_BALANCING,
                 Family.RULES,
                 Family.CLUSTERS,
-                max_age=engine.settings.sweep_seconds,
+                max_age=visit.trust,
             )
         except AwsError:
             if engine.summary().placements_of(tenant):

@@ -9,7 +9,9 @@ SWEEP_SECONDS = 300.0
 """How often everything is compared with AWS, events or not: often enough to trust, far below the read budgets."""
 SWEEP_JITTER = 0.2
 """A sweep comes up to so much earlier or later, so that many accounts do not sweep together."""
-WORKERS = 256
+SWEEPS_TRUSTED = 2
+"""An edit builds on readings that are at most so many sweeps old: one sweep may have been late or may have failed."""
+WORKERS = 512
 """Visits at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
 STATUS_QUIET_SECONDS = 30.0
 """While an object is on its way, a status in which only words or counts changed is written at most so often: a rollout

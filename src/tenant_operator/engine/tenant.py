@@ -93,7 +93,7 @@ async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, work
         return False
     rivals = acceptance.conflicting(tier, tenant, engine.cache.rivals_of(tenant))
     if rivals:
-        holder = await _holder(engine, tier, tenant, rivals)
+        holder = await _holder(engine, visit, tier, tenant, rivals)
         if holder is not tenant:
             name = f"{holder.metadata.namespace}/{holder.metadata.name}"
             what = "tenantId" if holder.tenant_id == tenant.tenant_id else "route"
@@ -107,10 +107,12 @@ async def _accept(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, work
     return True
 
 
-async def _holder(engine: Engine, tier: Tier, tenant: Tenant, rivals: Sequence[Tenant]) -> Tenant:
+async def _holder(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, rivals: Sequence[Tenant]
+) -> Tenant:
     """Who holds: whom the ownership tags in AWS name; then the older; then by name. One that is going holds what it has."""
     candidates = [tenant, *rivals]
-    there = [rival for rival in candidates if await holds_anything(engine, tier, rival)]
+    there = [rival for rival in candidates if await holds_anything(engine, visit, tier, rival)]
     if there:
         return acceptance.holder(there, None)
     staying = [rival for rival in candidates if not rival.metadata.deletion_timestamp]

@@ -23,9 +23,9 @@ async def converge_records(
         _shared(engine, visit, tier, results)
         return
     try:
-        zone = await engine.clouds.zone(tier)
+        zone = await engine.clouds.zone(tier, visit.priority)
         endpoint = tier.spec.endpoint.name.lower()
-        max_age = 0.0 if visit.forced else engine.settings.sweep_seconds
+        max_age = visit.trust
         await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=max_age)
         live = tenant_records(engine, zone, routing.host_of(tier, tenant))
         wanted, world = _wanted(engine, tier, tenant, zone, results, live)

@@ -62,7 +62,7 @@ async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     """
     tier = engine.cache.tier(tenant.spec.tier_ref.name)
     unknown = not visit.previous.get("placements") and not visit.previous.get("aws")
-    if unknown and (tier is None or not await _any_presence(engine, tier, tenant)):
+    if unknown and (tier is None or not await _any_presence(engine, visit, tier, tenant)):
         visit.release()
         return
     if tier is None:
@@ -74,7 +74,7 @@ async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
         )
         visit.look_again(60.0)
         return
-    present, unreachable = await _presence(engine, tier, tenant)
+    present, unreachable = await _presence(engine, visit, tier, tenant)
     if tenant.spec.deletion_policy == "Retain":
         await _retain(engine, visit, tier, tenant, present, unreachable)
         return
@@ -83,7 +83,7 @@ async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     errors = list(unreachable)
     for presence in present:
         errors += await _leave(engine, visit, tier, tenant, presence)
-    left, still = await _presence(engine, tier, tenant)
+    left, still = await _presence(engine, visit, tier, tenant)
     if not left and not still:
         visit.release()
         return
@@ -94,7 +94,7 @@ async def leave_others(
     engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, wanted: Sequence[str]
 ) -> list[str]:
     """Take a tenant out of the groups in which it should not live any more; returns those where something is left."""
-    present, _ = await _presence(engine, tier, tenant)
+    present, _ = await _presence(engine, visit, tier, tenant)
     others = [presence for presence in present if presence.group not in wanted]
     for presence in others:
         if tier.mode == "PerTenant" and not _may_leave(engine, visit, tier, tenant, presence):
@@ -122,12 +122,14 @@ def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presenc
     return False
 
 
-async def _any_presence(engine: Engine, tier: Tier, tenant: Tenant) -> bool:
-    present, unreachable = await _presence(engine, tier, tenant)
+async def _any_presence(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) -> bool:
+    present, unreachable = await _presence(engine, visit, tier, tenant)
     return bool(present) or bool(unreachable)
 
 
-async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Presence], list[AwsError]]:
+async def _presence(
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant
+) -> tuple[list[Presence], list[AwsError]]:
     """The groups in which the ownership tags name this very tenant, and why some accounts of its cannot be asked."""
     found: list[Presence] = []
     unreachable: list[AwsError] = []
@@ -139,8 +141,8 @@ async def _presence(engine: Engine, tier: Tier, tenant: Tenant) -> tuple[list[Pr
             if "aws" in engine.cache.status(object_key(group))  # one that was never begun holds nothing
         }
         try:
-            site = await engine.clouds.site(cell, tier.spec.region)
-            await site.view.load(site.caller, *FAMILIES, max_age=engine.settings.sweep_seconds)
+            site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
+            await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
         except AwsError as error:
             if groups_here & set(placed):
                 unreachable.append(error)
@@ -165,9 +167,9 @@ async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) 
     """Whether the tenant's own name leads nowhere any more, and nobody remembers that it did."""
     if tier.mode != "PerTenant":
         return True
-    zone = await engine.clouds.zone(tier)
+    zone = await engine.clouds.zone(tier, visit.priority)
     endpoint = tier.spec.endpoint.name.lower()
-    await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=engine.settings.sweep_seconds)
+    await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=visit.trust)
     records = tenant_records(engine, zone, routing.host_of(tier, tenant))
     since = visit.conditions.since("EndpointReady", DRAINING)
     if records:
@@ -305,9 +307,9 @@ async def _retain(
         _say(visit, list(unreachable), [])
         return
     if tier.mode == "PerTenant":
-        zone = await engine.clouds.zone(tier)
+        zone = await engine.clouds.zone(tier, visit.priority)
         await zone.view.load_records(
-            zone.caller, zone.id, tier.spec.endpoint.name.lower(), max_age=engine.settings.sweep_seconds
+            zone.caller, zone.id, tier.spec.endpoint.name.lower(), max_age=visit.trust
         )
         records = tenant_records(engine, zone, routing.host_of(tier, tenant))
         await engine.clouds.apply_records(zone, (), list(records.values()), {})

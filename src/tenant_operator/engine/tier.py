@@ -80,7 +80,7 @@ async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
     if visit.forced:
         engine.clouds.forget_zones()
     try:
-        zone = await engine.clouds.zone(tier)
+        zone = await engine.clouds.zone(tier, visit.priority)
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

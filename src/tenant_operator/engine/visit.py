@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
 from tenant_operator.desired.resources import Resource, World
@@ -53,6 +54,10 @@ class Visit:
     conditions: Conditions
     previous: Mapping[str, Any] = field(default_factory=dict)
     """The status before this visit."""
+    priority: Priority = Priority.EDIT
+    """Who the visit is made for, and so with what right it reads from AWS."""
+    trust: float = 0.0
+    """How old in seconds may be what is known of AWS."""
     forced: bool = False
     """Whether a person asked for this visit by annotation: nothing known is to be trusted."""
     fields: dict[str, Any] = field(default_factory=dict)

@@ -18,11 +18,9 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
     """Give the group its share of the tier's name, or take it away when the user says so."""
     group, tier = design.group, design.tier
     try:
-        zone = await engine.clouds.zone(tier)
+        zone = await engine.clouds.zone(tier, visit.priority)
         name = tier.spec.endpoint.name.lower()
-        await zone.view.load_records(
-            zone.caller, zone.id, name, max_age=0 if visit.forced else engine.settings.sweep_seconds
-        )
+        await zone.view.load_records(zone.caller, zone.id, name, max_age=visit.trust)
         record = tier_record(engine, tier, group, zone, design.site().load_balancer)
         live = zone.view.lives.get(record.address)
         if group.spec.dns_weight == 0:
