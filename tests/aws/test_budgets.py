@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenant_operator.aws.budgets import BudgetExhausted, Budgets, Priority, Ticket, Turnstile, rate_of
 from tenant_operator.aws.limits import AGING_SECONDS, EDIT_RESERVE, RATE_HEADROOM, RESYNC_SHARE, Rate
 
-EDIT, START, RESYNC = Priority
+EDIT, BACKLOG, RESYNC = Priority
 
 rates = st.builds(
     Rate,
@@ -133,9 +133,9 @@ def test_a_sweep_does_not_starve_under_endless_edits() -> None:
     assert all(found.when(sweep) <= found.when(edit) for edit in later)
 
 
-def test_a_first_look_after_a_start_is_not_held_to_a_sweeps_share_but_leaves_the_reserve() -> None:
+def test_the_backlog_is_not_held_to_a_sweeps_share_but_leaves_the_reserve() -> None:
     gate = Turnstile(Rate("bucket", 100, 10), 0.0)
-    looks = [gate.join(START, 0.0) for _ in range(100)]
+    looks = [gate.join(BACKLOG, 0.0) for _ in range(100)]
     gate.pass_through(0.0)
     passed = sum(look.served for look in looks)
     assert passed > 100 * RESYNC_SHARE

@@ -87,7 +87,7 @@ async def test_what_is_forgotten_does_not_come_back() -> None:
     clock.now = 2.0
     queue.add("c")
     assert await queue.get() == "c"
-    assert queue.depth() == {"edit": 0, "start": 0, "resync": 0, "delayed": 0, "in_flight": 1}
+    assert queue.depth() == {"edit": 0, "backlog": 0, "resync": 0, "delayed": 0, "in_flight": 1}
 
 
 @settings(max_examples=50)
@@ -100,7 +100,7 @@ def test_every_key_that_was_added_is_served_exactly_once_until_it_is_added_again
         for key, priority in adds:
             queue.add(key, priority)
         served = []
-        while sum(queue.depth()[p] for p in ("edit", "start", "resync")):
+        while sum(queue.depth()[p] for p in ("edit", "backlog", "resync")):
             served.append(await queue.get())
             queue.done(served[-1])
         return served
@@ -143,9 +143,9 @@ async def test_accounts_take_turns() -> None:
 async def test_a_waiting_key_that_becomes_urgent_keeps_its_place_in_time() -> None:
     queue, _ = queue_and_clock()
     queue.add("a", Priority.RESYNC)
-    queue.add("a", Priority.START)
+    queue.add("a", Priority.BACKLOG)
     queue.add("a")
     queue.add("a", Priority.RESYNC)
     assert await queue.get() == "a"
     assert queue.priority_of("a") is Priority.EDIT
-    assert queue.depth()["resync"] == queue.depth()["start"] == 0
+    assert queue.depth()["resync"] == queue.depth()["backlog"] == 0

@@ -1,6 +1,6 @@
 """How often AWS may be called: a token bucket per account, Region and AWS's own bucket group.
 
-People's edits, a start's first look and sweeps queue for the same tokens. Edits pass the others, which never take a
+People's edits, the backlog and sweeps queue for the same tokens. Edits pass the others, which never take a
 bucket below the reserve for edits; a sweep has a small bucket of its own besides (a fifth of the rate). Within a priority
 the objects take turns (start-time fair queueing, https://doi.org/10.1145/248157.248171), so that one that asks for much
 does not hold up one that asks for little. What has waited long counts as an edit that came when it did, so nothing
@@ -43,8 +43,8 @@ class Priority(IntEnum):
 
     EDIT = 0
     """A person's change, and whatever follows from it."""
-    START = 1
-    """The first look at an object after the process has started: nobody waits for it, but until then nothing is known."""
+    BACKLOG = 1
+    """What follows from another object's change, and the first look after a start: to be done, but an edit passes it."""
     RESYNC = 2
     """A sweep: nobody waits for it."""
 
@@ -219,7 +219,7 @@ class Turnstile:
         if not self._bucket.has(1.0, now):
             return None
         edit = self._lines[Priority.EDIT].head()
-        others = [head for head in (self._start(), self._sweep(now)) if head is not None]
+        others = [head for head in (self._backlog(), self._sweep(now)) if head is not None]
         aged = [head for head in others if now - head.arrived >= AGING_SECONDS - _ROUNDING]
         before = min((head for head in aged if edit is None or head < edit), default=None)
         if before is not None:
@@ -228,8 +228,8 @@ class Turnstile:
             return others[0]
         return edit
 
-    def _start(self) -> Ticket | None:
-        return self._lines[Priority.START].head()
+    def _backlog(self) -> Ticket | None:
+        return self._lines[Priority.BACKLOG].head()
 
     def _sweep(self, now: float) -> Ticket | None:
         return self._lines[Priority.RESYNC].head() if self._sweeps.has(1.0, now) else None

@@ -78,7 +78,7 @@ class Engine:
         new = self.cache.get(key)
         assert new is not None
         if not self.ready.is_set():
-            self.queue.add(key, Priority.START)
+            self.queue.add(key, Priority.BACKLOG)
         elif old is None:
             self.waking.appeared(key, new)
         elif spec_changed(old, new):

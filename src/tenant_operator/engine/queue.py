@@ -26,7 +26,7 @@ BACKOFF_FIRST_SECONDS = 1.0
 BACKOFF_LAST_SECONDS = 60.0
 IN_FLIGHT_PER_FLOW = 128
 """Visits at once for one account: more than its budgets let through, and few enough that twenty such accounts fit."""
-RESYNCS_PER_FLOW = 16
+RESYNCS_PER_FLOW = 32
 """Of them at most so many that nobody waits for: a sweep's calls come slowly, and its visits would take every place."""
 
 
@@ -163,7 +163,7 @@ class KeyedQueue(Generic[K]):
     def _next(self) -> K | None:
         """Whose turn it is: an edit, unless another has waited so long that they take turns."""
         edit = self._head(Priority.EDIT)
-        other = self._head(Priority.START) or self._head(Priority.RESYNC)
+        other = self._head(Priority.BACKLOG) or self._head(Priority.RESYNC)
         if edit is None or other is None:
             chosen = edit or other
         elif self.clock() - other[1] > AGING_SECONDS and next(self._order) % 2:

@@ -61,7 +61,7 @@ class Waking:
             name = obj.metadata.name
             self.wake((object_key(cell) for cell in self.cache.cells_of(name)), Priority.EDIT)
             self.wake((object_key(group) for group in self.cache.groups_of_tier(name)), Priority.EDIT)
-            self.wake((object_key(tenant) for tenant in self.cache.tenants_of(name)), Priority.START)
+            self.wake((object_key(tenant) for tenant in self.cache.tenants_of(name)), Priority.BACKLOG)
         elif isinstance(obj, Cell):
             self.wake(object_key(group) for group in self.cache.groups_of_cell(obj.metadata.name))
             self._tenants_of(obj.spec.tier_ref.name)
@@ -74,22 +74,22 @@ class Waking:
             tier = obj.spec.tier_ref.name
             self.wake(self.refused)
             for group in self.cache.groups_of_tier(tier):
-                self.queue.add_after(object_key(group), debounce, Priority.START)
+                self.queue.add_after(object_key(group), debounce, Priority.BACKLOG)
             for cell in self.cache.cells_of(tier):
-                self.queue.add_after(object_key(cell), debounce, Priority.START)
-            self.queue.add_after(tier_key(tier), debounce, Priority.START)
+                self.queue.add_after(object_key(cell), debounce, Priority.BACKLOG)
+            self.queue.add_after(tier_key(tier), debounce, Priority.BACKLOG)
             return
         if isinstance(obj, InfraGroup):
-            self.queue.add_after(cell_key(obj.spec.cell_ref.name), debounce, Priority.START)
+            self.queue.add_after(cell_key(obj.spec.cell_ref.name), debounce, Priority.BACKLOG)
             tier = self.cache.tier_name_of(key)
             for sibling in self.cache.groups_of_cell(obj.spec.cell_ref.name):
                 if sibling.metadata.name != key.name:
-                    self.queue.add_after(object_key(sibling), debounce, Priority.START)
+                    self.queue.add_after(object_key(sibling), debounce, Priority.BACKLOG)
             if tier:
-                self.queue.add_after(tier_key(tier), debounce, Priority.START)
+                self.queue.add_after(tier_key(tier), debounce, Priority.BACKLOG)
                 self._tenants_of(tier)
         elif isinstance(obj, Cell):
-            self.queue.add_after(tier_key(obj.spec.tier_ref.name), debounce, Priority.START)
+            self.queue.add_after(tier_key(obj.spec.tier_ref.name), debounce, Priority.BACKLOG)
             self.wake(object_key(group) for group in self.cache.groups_of_cell(obj.metadata.name))
         elif isinstance(obj, Tier):
             self.wake(object_key(cell) for cell in self.cache.cells_of(obj.metadata.name))
@@ -97,7 +97,7 @@ class Waking:
             self._tenants_of(obj.metadata.name)
 
     def _tenants_of(self, tier: str) -> None:
-        self.wake((object_key(tenant) for tenant in self.cache.tenants_of(tier)), Priority.START)
+        self.wake((object_key(tenant) for tenant in self.cache.tenants_of(tier)), Priority.BACKLOG)
 
 
 def is_orphan(annotations: Mapping[str, str] | None) -> bool:
