@@ -85,9 +85,29 @@ class SandboxAWS:
         """Images that match one of these shell patterns cannot be pulled from now on; none: all can."""
         self.request("POST", "ecs/fail-image", {"patterns": list(patterns)})
 
-    def out_of_memory(self, cluster: str, **values: Any) -> dict[str, Any]:
-        """One running task of a cluster (name or ARN) runs out of memory; `service=` narrows it."""
-        return self.request("POST", "ecs/oom", {"cluster": cluster, **values})
+    def out_of_memory(self, cluster: str = "", **values: Any) -> dict[str, Any]:
+        """One running task runs out of memory: of a cluster, or what `service=`, `task=`, `tenant=`, `tier=` say."""
+        return self.request("POST", "tasks/oom", {**({"cluster": cluster} if cluster else {}), **values})
+
+    def change_tasks(self, **values: Any) -> dict[str, Any]:
+        """How tasks answer: `latency_ms=`, `error_rate=`, `unhealthy=` of those that `tenant=`, `service=` … say."""
+        return self.request("POST", "tasks/behaviour", values)
+
+    def resolve(self, name: str, *, private: bool = False) -> dict[str, Any]:
+        """Where a name leads now, drawn by weight; `private` asks from inside a VPC.
+
+        Raises:
+            ControlError: NXDOMAIN.
+        """
+        return self.request("POST", "dns", {"name": name, "private": private})
+
+    def traffic(self) -> dict[str, Any]:
+        """Requests by `loadBalancers`, `targetGroups` and `tenants`, and the last `failures`."""
+        return self.request("GET", "traffic")
+
+    def reset_traffic(self) -> None:
+        """Count requests anew."""
+        self.request("POST", "traffic/reset")
 
     def request(
         self,

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tenant_operator.sandbox.aws.durations import Durations
-from tenant_operator.sandbox.aws.failures import AwsFailure
+from tenant_operator.sandbox.aws.failures import AwsFailure, ControlNotFound
 from tenant_operator.sandbox.aws.faults import Fault
 from tenant_operator.sandbox.aws.front_door import FrontDoor
 from tenant_operator.sandbox.aws.simulation import Control
@@ -67,6 +67,8 @@ class ControlApi:
                 )
             with self._sim.lock:
                 return _json(200, control(arguments))
+        except ControlNotFound as error:
+            return _json(404, {"error": str(error)})
         except (ValueError, TypeError, KeyError, AwsFailure) as error:
             return _json(400, {"error": str(error)})
 

@@ -18,6 +18,10 @@ class AwsFailure(ServiceException):
         self.status = status
 
 
+class ControlNotFound(Exception):
+    """A control route was asked for something that is not there: 404."""
+
+
 def not_simulated(service: str, action: str, reason: str) -> AwsFailure:
     """The distinct answer to a call that the sandbox does not know, or that broke inside it.
 

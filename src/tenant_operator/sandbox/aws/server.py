@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenant_operator.sandbox.aws import services
+from tenant_operator.sandbox.aws import services, traffic
 from tenant_operator.sandbox.aws.control import PREFIX, ControlApi
 from tenant_operator.sandbox.aws.credentials import AccessKey
 from tenant_operator.sandbox.aws.durations import Profile
@@ -115,6 +115,7 @@ class SimulatedAws:
 
 
 def install_services(sim: Simulation) -> None:
-    """Install every module of the `services` package."""
+    """Install every module of the `services` package, and the data plane."""
     for module in sorted(pkgutil.iter_modules(services.__path__), key=lambda found: found.name):
         importlib.import_module(f"{services.__name__}.{module.name}").install(sim)
+    traffic.install(sim)

@@ -120,6 +120,7 @@ class Simulation:
         self._states: dict[tuple[type[Any], str, str], Any] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
+        self._at_stop: list[Callable[[], None]] = []
         self._wake = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run_timers, name="sandbox-aws-timers", daemon=True)
@@ -216,8 +217,14 @@ class Simulation:
             if self._timers[0][2] is action:
                 self._wake.notify()
 
+    def when_stopped(self, action: Callable[[], None]) -> None:
+        """Run `action` when the simulation ends, to close what it has open."""
+        self._at_stop.append(action)
+
     def stop(self) -> None:
-        """End the timer thread; timers that are not due yet never run."""
+        """End the timer thread (timers that are not due yet never run) and close what is open."""
+        for action in self._at_stop:
+            action()
         with self._wake:
             self._stopped = True
             self._wake.notify()

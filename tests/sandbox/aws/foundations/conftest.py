@@ -89,12 +89,12 @@ def running() -> Iterator[AwsProcess]:
         yield process
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def control(running: AwsProcess) -> SandboxAWS:
     return SandboxAWS(running.endpoint_url)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def operator(running: AwsProcess) -> dict[str, str]:
     """The key that the server was started with."""
     return {
@@ -103,7 +103,7 @@ def operator(running: AwsProcess) -> dict[str, str]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_account(control: SandboxAWS, operator: dict[str, str]) -> Callable[[], Account]:
     """Makes an account that nobody has used."""
 

@@ -168,6 +168,7 @@ class EcsState:
 
     clusters: dict[str, Cluster] = field(default_factory=dict)  # by name
     families: dict[str, list[TaskDefinition]] = field(default_factory=dict)  # oldest revision first
+    tasks_by_address: dict[tuple[str, str], Task] = field(default_factory=dict)  # (VPC id, private address)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)  # by ARN
     account_settings: dict[str, str] = field(default_factory=dict)
     cpu_in_use: int = 0  # CPU units of tasks that are not STOPPED, for Fargate's vCPU quota

@@ -40,6 +40,7 @@ class TaskLife:
         self._sim = sim
         self._changed = changed
         self._failed = failed
+        self.ended: list[Callable[[Task, bool], None]] = []  # told of SIGTERM (False) or SIGKILL (True)
         self.failing_images: tuple[str, ...] = ()  # shell patterns of images that cannot be pulled
 
     def start(self, service: Service, deployment: Deployment) -> Task:
@@ -62,6 +63,7 @@ class TaskLife:
             created_at=sim.timestamp(),
         )
         service.tasks[task.arn] = task
+        self._state(service).tasks_by_address[_address(task)] = task
         self._state(service).cpu_in_use += task.definition.cpu_units
         sim.after(sim.durations.task_provisioning, lambda: self._pend(task))
         return task
@@ -87,6 +89,7 @@ class TaskLife:
         if task.stopping:
             return
         task.exit_code, task.container_reason = exit_code, reason
+        self._signal(task, killed=True)
         self._begin_to_stop(task, "EssentialContainerExited", "Essential container in task exited")
         self._deregister(task)
         self._deprovision(task)
@@ -220,6 +223,7 @@ class TaskLife:
         return longest
 
     def _deprovision(self, task: Task) -> None:
+        self._signal(task, killed=False)
         task.status = TaskStatus.DEPROVISIONING
         self._sim.after(self._sim.durations.task_stop, lambda: self._end(task))
 
@@ -227,11 +231,16 @@ class TaskLife:
         task.status = TaskStatus.STOPPED
         task.stopped_at = self._sim.timestamp()
         del task.service.tasks[task.arn]
+        del self._state(task.service).tasks_by_address[_address(task)]
         self._state(task.service).cpu_in_use -= task.definition.cpu_units
         self._sim.interfaces.release(task.interface.id)
         task.cluster.stopped[task.arn] = task
         self._sim.after(self._sim.durations.stopped_task_memory, lambda: self._forget(task))
         self._changed(task.service)
+
+    def _signal(self, task: Task, *, killed: bool) -> None:
+        for tell in self.ended:
+            tell(task, killed)
 
     @staticmethod
     def _forget(task: Task) -> None:
@@ -239,6 +248,10 @@ class TaskLife:
 
     def _state(self, service: Service) -> EcsState:
         return self._sim.state(EcsState, service.account, service.region)
+
+
+def _address(task: Task) -> tuple[str, str]:
+    return task.interface.vpc_id, task.interface.private_ip
 
 
 def is_starting(task: Task) -> bool:

@@ -11,12 +11,10 @@ from typing import Any
 from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
-from tenant_operator.sandbox.aws.services.ecs.state import Cluster, EcsState, Task, cluster_name, invalid
+from tenant_operator.sandbox.aws.services.ecs.state import Cluster, EcsState, Task, invalid
 from tenant_operator.sandbox.aws.simulation import Behaviours, Simulation
 
 MAX_DESCRIBED = 100
-OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
-KILLED = 137  # 128 + SIGKILL
 
 behaviours = Behaviours("ecs")
 
@@ -82,23 +80,6 @@ def _fail_image(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
         raise TypeError('patterns must be a list of shell patterns, such as ["*:bad"]')
     sim.part(Scheduler).life.failing_images = tuple(str(pattern) for pattern in patterns)
     return {"patterns": patterns}
-
-
-@behaviours.controls("POST", "ecs/oom")
-def _out_of_memory(sim: Simulation, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """{"cluster": name or ARN, "service": optional, "account": optional}: one running task runs out of memory."""
-    for account, _, state in sim.states(EcsState):
-        cluster = state.clusters.get(cluster_name(str(body["cluster"])))
-        if cluster is None or body.get("account", account) != account:
-            continue
-        for task in cluster.tasks():
-            if (
-                sim.part(Scheduler).life.is_running(task)
-                and body.get("service", task.service.name) == task.service.name
-            ):
-                sim.part(Scheduler).life.exit(task, KILLED, OUT_OF_MEMORY)
-                return {"task": task.arn}
-    raise ValueError(f"no running task in cluster {body['cluster']!r}")
 
 
 def _is_wanted(task: Task, wanted: Mapping[str, Any]) -> bool:

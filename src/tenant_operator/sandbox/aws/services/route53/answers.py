@@ -1,7 +1,7 @@
 """What DNS answers: the record set that a query for a name gets, by weight and health.
 
-https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html. Only public
-zones answer, and only with what is in sync.
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html. Zones answer
+only with what is in sync.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ _MAX_CHAIN = 8  # aliases and CNAMEs after one another
 _WILDCARD = "\\052."
 
 
-def zone_of(sim: Simulation, name: str) -> Zone | None:
-    """The public zone, of any account, that answers for a stored name: the one with the longest name."""
+def zone_of(sim: Simulation, name: str, *, inside: bool = False) -> Zone | None:
+    """The zone, of any account, that answers for a stored name: the one with the longest name.
+
+    Private zones answer only those who ask from `inside` their VPCs, and them before a public zone of the same name
+    (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html). All VPCs count as
+    one here.
+    """
     zones = (
-        zone for _, _, state in sim.states(Route53State) for zone in state.zones.values() if not zone.private
+        zone
+        for _, _, state in sim.states(Route53State)
+        for zone in state.zones.values()
+        if inside or not zone.private
     )
     fitting = [zone for zone in zones if names.lies_within(name, zone.name)]
-    return max(fitting, key=lambda zone: len(zone.name), default=None)
+    return max(fitting, key=lambda zone: (len(zone.name), zone.private), default=None)
 
 
 def candidates(zone: Zone, name: str, type_: str) -> list[RecordSet]:
@@ -66,7 +74,12 @@ def choose(rng: Random, record_sets: Sequence[RecordSet], is_healthy: IsHealthy)
 
 
 def resolve(
-    sim: Simulation, name: str, type_: str = "A", is_healthy: IsHealthy = lambda _: True
+    sim: Simulation,
+    name: str,
+    type_: str = "A",
+    is_healthy: IsHealthy = lambda _: True,
+    *,
+    inside: bool = False,
 ) -> tuple[RecordSet | None, str]:
     """Follow aliases within Route 53 and CNAMEs, as a resolver does.
 
@@ -76,7 +89,7 @@ def resolve(
     """
     asked = names.stored(name)
     for _ in range(_MAX_CHAIN):
-        zone = zone_of(sim, asked)
+        zone = zone_of(sim, asked, inside=inside)
         found = None if zone is None else choose(sim.rng, candidates(zone, asked, type_), is_healthy)
         if zone is None or found is None:
             return None, asked
@@ -87,7 +100,7 @@ def resolve(
             asked = names.stored(found.document["ResourceRecords"][0]["Value"])
         else:
             return found, asked
-        if zone_of(sim, asked) is None:
+        if zone_of(sim, asked, inside=inside) is None:
             return found, asked
     return None, asked
 

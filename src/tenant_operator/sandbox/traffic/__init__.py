@@ -1,0 +1,1 @@
+"""Requests to tenants through the simulated AWS, as their customers send them."""
