@@ -193,6 +193,12 @@ BUCKETS: Mapping[str, Mapping[str, Rate]] = {
         "get_aws_default_service_quota": Rate("service quotas' defaults", 10, 5),
         "*": Rate("service quotas' other calls", 6, 3),
     },
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html: 50 a second for all of the control plane,
+    # of every program in the account, so half is ours.
+    "events": {"*": Rate("events", 25, 25)},
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html: a standard queue
+    # takes nearly any number of calls; what is here only bounds a program gone wild.
+    "sqs": {"*": Rate("sqs", 100, 50)},
     # AWS publishes no rates for the following; these are well below what is seen to be refused.
     "iam": {
         "get_*": Rate("iam reads", 30, 10),
@@ -205,7 +211,6 @@ BUCKETS: Mapping[str, Mapping[str, Rate]] = {
         "list_*": Rate("logs reads", 10, 5),
         "*": Rate("logs writes", 10, 5),
     },
-    "sqs": {"*": Rate("sqs", 100, 50)},
 }
 
 OTHER = Rate("other", 10, 3)

@@ -33,7 +33,7 @@ def test_each_test_of_a_listed_file_is_one_row(file: str) -> None:
 
 
 def test_each_file_of_tests_is_listed() -> None:
-    folders = ("foundations", "workloads", "front_door", "traffic")
+    folders = ("foundations", "workloads", "front_door", "events", "traffic")
     files = [file for folder in folders for file in (ROOT / "tests/sandbox/aws" / folder).glob("test_*.py")]
     assert sorted(str(file.relative_to(ROOT)) for file in files) == sorted(listed())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Kind = Literal["read", "write"]
 
@@ -63,6 +63,8 @@ class Call:
     parameters: Mapping[str, Any]  # by the members' own names, e.g. {"Name": …, "VpcId": …}
     principal: Principal
     request_id: str
+    source_ip: str = "127.0.0.1"
+    user_agent: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -75,3 +77,23 @@ class Call:
         if self.region.startswith("cn-"):
             return "aws-cn"
         return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a call: its result by the members' own names, or why it was refused."""
+
+    call: Call
+    result: Mapping[str, Any] | None = None
+    error_code: str = ""
+    error_message: str = ""
+
+
+class Recorder(Protocol):
+    """Is told what became of calls, for example to make an audit trail of them."""
+
+    def wants(self, call: Call) -> bool:
+        """Whether this call's outcome is of interest: what is not wanted is not even parsed."""
+
+    def record(self, outcome: Outcome) -> None:
+        """Take note, under the simulation's lock, before anything else changes."""

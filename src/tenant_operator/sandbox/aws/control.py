@@ -28,7 +28,7 @@ from tenant_operator.sandbox.aws.simulation import Control
 from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest
 
 PREFIX = "/_sandbox/"
-_SETTINGS = frozenset({"profile", "durations", "throttles", "reachability"})
+_SETTINGS = frozenset({"profile", "durations", "throttles", "reachability", "imperfections"})
 
 
 class ControlApi:
@@ -100,6 +100,7 @@ class ControlApi:
             "profile": self._sim.profile,
             "reachability": self._sim.reachability,
             "durations": asdict(self._sim.durations),
+            "imperfections": asdict(self._sim.imperfections),
             "throttles": {"enabled": throttles.enabled, "scale": throttles.scale},
         }
 
@@ -111,6 +112,7 @@ class ControlApi:
             raise ValueError(f"profile must be aws or fast, not {profile!r}")
         base = Durations.of(profile) if "profile" in body else self._sim.durations
         self._sim.durations = base.changed(body.get("durations", {}))
+        self._sim.imperfections = self._sim.imperfections.changed(body.get("imperfections", {}))
         self._sim.profile = profile
         self._sim.reachability = bool(body.get("reachability", self._sim.reachability))
         if "throttles" in body:

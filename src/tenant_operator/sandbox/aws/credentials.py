@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -21,6 +21,7 @@ class AccessKey:
     principal: Principal
     session_token: str = ""  # empty: a long-lived key
     expires: datetime | None = None
+    issued: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Credentials:

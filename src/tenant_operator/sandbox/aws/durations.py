@@ -42,7 +42,11 @@ class Durations:
     role_propagation: float = 8.0  # a new IAM role until another service may assume it
     nat_gateway_pending: float = 60.0
     nat_gateway_deleting: float = 30.0
-    trail_delivery: float = 1.0  # a CloudTrail event until it is on the default event bus
+    trail_delivery: float = (
+        30.0  # a CloudTrail event until it is on the default event bus; half to twice as long
+    )
+    event_delivery: float = 0.5  # from an event bus to a target
+    queue_name_held: float = 60.0  # a deleted queue's name until it can be used again
 
     @classmethod
     def of(cls, profile: Profile) -> Durations:
@@ -89,4 +93,6 @@ FAST = Durations(
     nat_gateway_pending=0.2,
     nat_gateway_deleting=0.2,
     trail_delivery=0.1,
+    event_delivery=0.02,
+    queue_name_held=0.5,
 )

@@ -8,14 +8,16 @@ from moto.core.exceptions import ServiceException
 class AwsFailure(ServiceException):
     """An AWS error answer: raised by handlers and validators, and inside patched moto backends.
 
-    `code` is what boto3 shows as `response["Error"]["Code"]`; `status` is the HTTP status.
+    `code` is what boto3 shows as `response["Error"]["Code"]`; `status` is the HTTP status. A service that once spoke the
+    query protocol (SQS) sends its old code beside the new one, and boto3 shows that: `query_code`.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(self, code: str, message: str, status: int = 400, query_code: str = "") -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
         self.status = status
+        self.query_code = query_code
 
 
 class ControlNotFound(Exception):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from tenant_operator.sandbox.aws import moto_backend, wire
 from tenant_operator.sandbox.aws.call_log import CallLog
-from tenant_operator.sandbox.aws.calls import Call, Principal, kind_of
+from tenant_operator.sandbox.aws.calls import Call, Outcome, Principal, kind_of
 from tenant_operator.sandbox.aws.failures import AwsFailure, not_simulated
 from tenant_operator.sandbox.aws.faults import Fault, FaultKind, Faults, failure_of
 from tenant_operator.sandbox.aws.simulation import Simulation
@@ -61,6 +61,11 @@ class FrontDoor:
         except AwsFailure as error:
             self._note_unidentified(scope, request, error)
             return wire.failure(wire.protocol_of(scope.service), error, request_id)
+        except Exception as error:  # a body that is none of this protocol's
+            log.exception("a request of %s could not be read", scope.service)
+            unread = not_simulated(scope.service, request.path, f"the sandbox cannot read it: {error}")
+            self._note_unidentified(scope, request, unread)
+            return wire.failure(wire.protocol_of(scope.service), unread, request_id)
         call = Call(
             principal.account,
             scope.region,
@@ -69,6 +74,7 @@ class FrontDoor:
             identified.parameters,
             principal,
             request_id,
+            user_agent=request.headers.get("user-agent", ""),
         )
         return self._answer_call(call, identified, request)
 
@@ -82,7 +88,14 @@ class FrontDoor:
                 self.throttles.admit(call)
                 answer = self._carry_out(call, identified, request)
         except AwsFailure as error:
-            answer = wire.failure(identified.protocol, error, call.request_id)
+            answer = self._refused(call, identified, error)
+        except ConnectionDropped:
+            raise
+        except Exception as error:  # a bug of the sandbox must not look like an AWS outage
+            log.exception("%s.%s broke", call.service, call.action)
+            reason = f"the sandbox broke: {type(error).__name__}: {error}"
+            broken = not_simulated(call.service, call.action, reason)
+            answer = wire.failure(identified.protocol, broken, call.request_id)
         dropped = fault is not None and fault.kind is FaultKind.RESET_AFTER
         self._note(call, 0 if dropped else answer.status, _code_in(answer), fault)
         if dropped:
@@ -103,27 +116,30 @@ class FrontDoor:
         for validate in self.sim.validators.get(key, ()):
             validate(call)
         handler = self.sim.handlers.get(key)
+        recorders = [recorder for recorder in self.sim.recorders if recorder.wants(call)]
         if handler is not None:
-            answer = self._handled(call, identified)
+            result = handler(call)
+            outcome = Outcome(call, result)
+            answer = wire.success(identified, result, call.request_id)
         elif call.service in self.sim.own_services:
             raise not_simulated(call.service, call.action, "the sandbox does not simulate this call")
         else:
             answer = moto_backend.answer(call, request)
+            outcome = wire.outcome(call, identified, answer) if recorders else Outcome(call)
         if answer.status < 400:
             for observe in self.sim.observers.get(key, ()):
                 observe(call)
+        for recorder in recorders:
+            recorder.record(outcome)
         return answer
 
-    def _handled(self, call: Call, identified: Identified) -> HttpAnswer:
-        try:
-            result = self.sim.handlers[(call.service, call.action)](call)
-            return wire.success(identified, result, call.request_id)
-        except AwsFailure:
-            raise
-        except Exception as error:  # a bug of the sandbox must not look like an AWS outage
-            log.exception("%s.%s broke", call.service, call.action)
-            reason = f"the sandbox broke: {type(error).__name__}: {error}"
-            raise not_simulated(call.service, call.action, reason) from error
+    def _refused(self, call: Call, identified: Identified, error: AwsFailure) -> HttpAnswer:
+        if error.status < 500 or error.code == "RequestLimitExceeded":  # else it never reached its service
+            with self.sim.lock:
+                for recorder in self.sim.recorders:
+                    if recorder.wants(call):
+                        recorder.record(Outcome(call, None, error.query_code or error.code, error.message))
+        return wire.failure(identified.protocol, error, call.request_id)
 
     def _authenticate(self, scope: Scope, request: HttpRequest) -> Principal:
         """https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html, and EC2's own AuthFailure."""
@@ -183,6 +199,9 @@ class FrontDoor:
 def _code_in(answer: HttpAnswer) -> str:
     if answer.status < 400:
         return ""
+    for name, value in answer.headers.items():
+        if name.lower() == "x-amzn-query-error":
+            return value.split(";")[0]
     for name, value in answer.headers.items():
         if name.lower() == "x-amzn-errortype":
             return value.split(":")[0].rsplit("#", 1)[-1]

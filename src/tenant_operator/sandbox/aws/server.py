@@ -70,6 +70,7 @@ class SimulatedAws:
         install_services(self.sim)
         self.door = FrontDoor(self.sim)
         self._server = Server(host, port, self._answer)
+        self.sim.endpoint = self._server.endpoint
         self._control = ControlApi(self.door, self._plant)
         self._thread = threading.Thread(
             target=self._server.serve_forever,

@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.calls import Call, Recorder
 from tenant_operator.sandbox.aws.credentials import Credentials
 from tenant_operator.sandbox.aws.durations import Durations, Profile
+from tenant_operator.sandbox.aws.imperfections import Imperfections
 from tenant_operator.sandbox.aws.interfaces import Interfaces
 
 log = logging.getLogger(__name__)
@@ -108,9 +109,12 @@ class Simulation:
         self.lock = threading.RLock()
         self.credentials = Credentials(self.rng)
         self.interfaces = Interfaces(self.rng)
+        self.imperfections = Imperfections()
+        self.endpoint = "http://127.0.0.1"  # where it is served, once it is
         self.handlers: dict[tuple[str, str], Handler] = {}
         self.validators: defaultdict[tuple[str, str], list[Validator]] = defaultdict(list)
         self.observers: defaultdict[tuple[str, str], list[Observer]] = defaultdict(list)
+        self.recorders: list[Recorder] = []
         self.own_services: set[str] = set()  # answered by handlers alone; moto holds no state of theirs
         self.applied_quotas: dict[
             tuple[str, str, str], float

@@ -3,7 +3,8 @@
 Numbers: https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html,
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html,
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html,
-https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/throttling-api-requests.html.
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/throttling-api-requests.html,
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html.
 Services without a published table share one generous bucket each.
 """
 
@@ -106,8 +107,13 @@ _GENEROUS = {
     "service-quotas": (20, 5),
 }
 
-# Not throttled: their own docs give rates that no operator of this kind comes near.
-_UNLIMITED = frozenset({"sqs", "events", "acm", "cloudwatch", "kms"})
+# Per second, without a word about bursts: a second's worth at once. PutEvents: the lowest of the Regions.
+_EVENTS = Bucket("events", 50, 50)
+_EVENTS_PUT = Bucket("events-put", 400, 400)
+
+# Not throttled: standard queues take nearly any number of calls; the others' own docs give rates that no operator of
+# this kind comes near.
+_UNLIMITED = frozenset({"sqs", "acm", "cloudwatch", "kms"})
 
 
 def buckets_of(call: Call) -> tuple[Bucket, ...]:
@@ -127,6 +133,8 @@ def buckets_of(call: Call) -> tuple[Bucket, ...]:
         case "route53":
             own = _ROUTE53.get(call.action, Bucket(f"route53-{call.action}", 50, 10))
             return (_ROUTE53_ACCOUNT, own)
+        case "events":
+            return (_EVENTS_PUT if call.action == "PutEvents" else _EVENTS,)
         case service if service in _UNLIMITED:
             return ()
         case service:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
+import botocore.parsers
 from botocore.exceptions import UnknownServiceError
 from botocore.model import OperationNotFoundError
 from moto.core.model import OperationModel, ServiceModel
@@ -23,6 +24,7 @@ from moto.core.serialize import SerializationContext, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
+from tenant_operator.sandbox.aws.calls import Call, Outcome
 from tenant_operator.sandbox.aws.failures import AwsFailure
 
 # Names in the credential scope that differ from botocore's service names.
@@ -157,16 +159,34 @@ def success(call: Identified, result: Mapping[str, Any] | None, request_id: str)
     )
 
 
+def outcome(call: Call, identified: Identified, answer: HttpAnswer) -> Outcome:
+    """Read an answer (moto's) as a client does."""
+    if identified.operation is None:
+        return Outcome(call)
+    response = {"status_code": answer.status, "headers": answer.headers, "body": answer.body}
+    parser = botocore.parsers.create_parser(identified.protocol)
+    shape: Any = identified.operation.output_shape  # None is fine with the parser
+    parsed: dict[str, Any] = parser.parse(response, shape)
+    error = parsed.get("Error", {})
+    if answer.status >= 400:
+        return Outcome(call, None, str(error.get("Code", answer.status)), str(error.get("Message", "")))
+    return Outcome(call, {name: value for name, value in parsed.items() if name != "ResponseMetadata"})
+
+
 def failure(protocol: str, error: AwsFailure, request_id: str) -> HttpAnswer:
     """Serialise an error as the protocol words it."""
     headers = {"x-amzn-RequestId": request_id}
     if protocol in ("json", "rest-json"):
         headers["Content-Type"] = "application/x-amz-json-1.1"
         headers["x-amzn-ErrorType"] = error.code
+        if error.query_code:
+            headers["x-amzn-query-error"] = f"{error.query_code};Sender"
         body = json.dumps({"__type": error.code, "message": error.message})
         return HttpAnswer(error.status, body.encode(), headers)
     headers["Content-Type"] = "text/xml"
-    details = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    details = (
+        f"<Code>{escape(error.query_code or error.code)}</Code><Message>{escape(error.message)}</Message>"
+    )
     if protocol == "ec2":
         body = f"<Response><Errors><Error>{details}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
     else:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _SAME_NAME = (
-    "acm-pca appconfig appconfigdata application-autoscaling athena autoscaling backup bedrock bedrock- "
-    "runtime cloudformation cloudtrail codebuild cognito-idp config data-servicediscovery datasync dms "
+    "acm-pca appconfig appconfigdata application-autoscaling athena autoscaling backup bedrock "
+    "bedrock-runtime cloudformation cloudtrail codebuild cognito-idp config data-servicediscovery datasync dms "
     "ebs ec2 ec2messages ecs eks eks-auth elasticache elasticfilesystem elasticloadbalancing email-smtp "
     "events glue grafana kafka kms lambda logs monitoring rds rds-data scheduler secretsmanager "
     "servicediscovery servicequotas sns sqs ssm ssmmessages states sts synthetics tagging textract "

@@ -7,12 +7,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
+from tenant_operator.sandbox.aws import policy_conditions
 from tenant_operator.sandbox.aws.calls import Principal
+from tenant_operator.sandbox.aws.policy_conditions import listed
 
 _ACTIONS = ("sts:assumerole", "sts:*", "*")
 
@@ -45,7 +46,7 @@ class Asking:
 
 def allows(document: str, asking: Asking) -> bool:
     """Whether some statement allows it and none denies it."""
-    statements = [found for found in _list(json.loads(document).get("Statement")) if _applies(found, asking)]
+    statements = [found for found in listed(json.loads(document).get("Statement")) if _applies(found, asking)]
     effects = {statement.get("Effect") for statement in statements}
     return "Allow" in effects and "Deny" not in effects
 
@@ -53,53 +54,18 @@ def allows(document: str, asking: Asking) -> bool:
 def principals(document: Mapping[str, Any]) -> list[str]:
     """The AWS principals that a trust policy names."""
     found: list[str] = []
-    for statement in _list(document.get("Statement")):
+    for statement in listed(document.get("Statement")):
         principal = statement.get("Principal", {})
-        found += ["*"] if principal == "*" else _list(principal.get("AWS"))
+        found += ["*"] if principal == "*" else listed(principal.get("AWS"))
     return found
 
 
-def _list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
-
-
 def _applies(statement: Mapping[str, Any], asking: Asking) -> bool:
-    actions = [str(action).lower() for action in _list(statement.get("Action"))]
+    actions = [str(action).lower() for action in listed(statement.get("Action"))]
     named = statement.get("Principal", {})
-    wanted = {"*"} if named == "*" else set(map(str, _list(named.get("AWS"))))
+    wanted = {"*"} if named == "*" else set(map(str, listed(named.get("AWS"))))
     return (
         any(action in _ACTIONS for action in actions)
         and bool(wanted & asking.names())
-        and _conditions_hold(statement.get("Condition") or {}, asking.context())
+        and policy_conditions.hold(statement.get("Condition") or {}, asking.context())
     )
-
-
-def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    return all(
-        _holds(operator, context.get(key.lower()), [str(value) for value in _list(values)])
-        for operator, keys in conditions.items()
-        for key, values in keys.items()
-    )
-
-
-def _holds(operator: str, present: str | None, values: Sequence[str]) -> bool:
-    """One condition. An operator that is not simulated never holds, so that nothing is allowed by mistake."""
-    if operator.endswith("IfExists"):
-        return present is None or _holds(operator.removesuffix("IfExists"), present, values)
-    if operator == "Null":
-        return (present is None) == (values == ["true"])
-    match operator:
-        case "StringEquals" | "ArnEquals":
-            return present in values
-        case "StringNotEquals" | "ArnNotEquals":
-            return present not in values
-        case "StringEqualsIgnoreCase":
-            return present is not None and present.lower() in [value.lower() for value in values]
-        case "StringLike" | "ArnLike":
-            return present is not None and any(fnmatchcase(present, value) for value in values)
-        case "StringNotLike" | "ArnNotLike":
-            return present is None or not any(fnmatchcase(present, value) for value in values)
-        case _:
-            return False
