@@ -35,28 +35,21 @@ class Web(Compute):
     def control(self) -> SandboxAWS:
         return self.account.control
 
-    def open(self, tenant: str, *, tasks: int = 1, conditions: Any = None, **rule: Any) -> str:
-        """A tenant under `/<its name>` with running, healthy tasks; returns its target group."""
+    def open(self, tenant: str, *, tasks: int = 1) -> None:
+        """A tenant under `/<its name>` with running, healthy tasks."""
+        self.open_slowly(tenant, tasks=tasks)
+        eventually(lambda: self.is_steady(tenant))
+        eventually(lambda: self.health(self.groups[tenant]) == ["healthy"] * tasks)
+
+    def open_slowly(self, tenant: str, *, tasks: int = 1) -> None:
+        """The same with its rule in force, and tasks that are still starting."""
         group = self.new_group(Name=tenant)
         self.elb.modify_target_group_attributes(
             TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "20"}]
         )
         self.groups[tenant] = group
-        self.new_rule(
-            next(self._priorities), group,
-            **{"Conditions": conditions or [path(f"/{tenant}", f"/{tenant}/*")], **rule},
-        )  # fmt: skip
-        self.run(tenant, group, tasks)
-        return group
-
-    def run(self, tenant: str, group: str, tasks: int = 1, **parameters: Any) -> None:
-        """A service of a tenant, settled."""
-        self.new_service(
-            group, serviceName=tenant, desiredCount=tasks, taskDefinition=self.revision(tenant), **parameters
-        )
-        eventually(lambda: self.is_steady(tenant))
-        eventually(lambda: self.health(group) == ["healthy"] * tasks)
-        eventually(lambda: all(tenant_rule in self.in_force for tenant_rule in self.priorities()))
+        self.put_in_force(path(f"/{tenant}", f"/{tenant}/*"), Actions=forward(group))
+        self.new_service(group, serviceName=tenant, desiredCount=tasks, taskDefinition=self.revision(tenant))
 
     def revision(self, tenant: str, **members: Any) -> str:
         environment = [{"name": "TENANT_ID", "value": tenant}, {"name": "TIER_ID", "value": "gold"}]
@@ -78,11 +71,20 @@ class Web(Compute):
         found = self.elb.describe_target_health(TargetGroupArn=self.groups[tenant])
         return [target["Target"]["Id"] for target in found["TargetHealthDescriptions"]]
 
-    def forward_to(self, priority: int, conditions: Any, *groups: str, weight: int = 1) -> str:
-        """A rule in force that forwards."""
-        rule = self.new_rule(priority, Conditions=conditions, Actions=forward(*groups, weight=weight))
-        eventually(lambda: rule in self.in_force)
-        return rule
+    def put_in_force(self, *conditions: dict[str, Any], **rule: Any) -> str:
+        """A new rule that requests meet."""
+        made = self.new_rule(next(self._priorities), **{"Conditions": list(conditions), **rule})
+        eventually(lambda: made in self.in_force)
+        return made
+
+    def attributes(self, **values: str) -> None:
+        """Change attributes of the load balancer; `__` is a dot."""
+        changes = [{"Key": name.replace("__", "."), "Value": value} for name, value in values.items()]
+        self.elb.modify_load_balancer_attributes(LoadBalancerArn=self.load_balancer, Attributes=changes)
+
+    def stop_tasks(self, tenant: str) -> None:
+        for arn in self.ecs.list_tasks(cluster=self.cluster, serviceName=tenant)["taskArns"]:
+            self.ecs.stop_task(cluster=self.cluster, task=arn)
 
 
 @dataclass
@@ -92,11 +94,14 @@ class Browser:
     client: Client
     name: str
 
+    async def statuses(self, target: str, count: int) -> list[int]:
+        return [(await self.get(target)).status for _ in range(count)]
+
     async def get(self, target: str, **headers: str) -> Answer:
         return await self.client.request("GET", f"http://{self.name}{target}", headers=headers)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def web(new_account: Callable[[], Account]) -> Web:
     """Two tenants that no test takes down: acme with two tasks, globex with one."""
     made = Web(new_account())

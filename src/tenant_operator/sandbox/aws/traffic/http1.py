@@ -73,7 +73,8 @@ class Request:
 
     def encode(self) -> bytes:
         """As sent."""
-        return _encode(f"{self.method} {self.target} HTTP/1.1", self.headers, self.body, bool(self.body))
+        length = str(len(self.body)) if self.body else ""
+        return _head(f"{self.method} {self.target} HTTP/1.1", self.headers, length) + self.body
 
 
 @dataclass(slots=True)
@@ -96,10 +97,11 @@ class Response:
         return header(self.headers, "connection").lower() == "close"
 
     def encode(self, *, without_body: bool = False) -> bytes:
-        """As sent; `without_body` to a HEAD request."""
+        """As sent; `without_body` to a HEAD request, whose answer says how long the body would have been."""
         reason = http.client.responses.get(self.status, "Unknown")
-        sent = _encode(f"HTTP/1.1 {self.status} {reason}", self.headers, self.body, with_length=True)
-        return sent[: len(sent) - len(self.body)] if without_body else sent
+        length = header(self.headers, "content-length") if without_body and not self.body else ""
+        sent = _head(f"HTTP/1.1 {self.status} {reason}", self.headers, length or str(len(self.body)))
+        return sent if without_body else sent + self.body
 
 
 def header(headers: Iterable[tuple[str, str]], name: str) -> str:
@@ -110,11 +112,11 @@ def header(headers: Iterable[tuple[str, str]], name: str) -> str:
     return ""
 
 
-def _encode(first_line: str, headers: Headers, body: bytes, with_length: bool) -> bytes:
+def _head(first_line: str, headers: Headers, content_length: str) -> bytes:
     lines = [first_line, *(f"{name}: {value}" for name, value in headers if name != "content-length")]
-    if with_length:
-        lines.append(f"content-length: {len(body)}")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+    if content_length:
+        lines.append(f"content-length: {content_length}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
 class Message(Protocol):
