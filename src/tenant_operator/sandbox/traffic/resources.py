@@ -49,7 +49,7 @@ class CustomResources:
         self._client.close()
 
     def _list(self, plural: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self._api.list_cluster_custom_object(
+        answer: Any = self._api.list_cluster_custom_object(
             GROUP, VERSION, plural, _request_timeout=_TIMEOUT_SECONDS
-        )["items"]
-        return found
+        )
+        return list(answer["items"])
