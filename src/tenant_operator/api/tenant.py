@@ -113,7 +113,10 @@ class Placement(Struct):
     account: Annotated[str, length(12)] | None = None
     """AWS account."""
     ready: bool = False
-    """Whether the tenant is served there."""
+    """Whether the tenant is served there as its spec says."""
+    serves: bool = False
+    """Whether requests that come there are answered for the tenant: it was ready there, and its rule is still in place,
+    be it that a release is under way."""
     rule_priority: Annotated[int, between(1, 50000)] | None = None
     """Priority of its listener rule, which it keeps for life."""
     clusters: Annotated[tuple[Annotated[str, length(255)], ...], elements(10)] = ()

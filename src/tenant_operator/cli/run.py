@@ -40,7 +40,14 @@ def _own_namespace() -> str:
     "--drain-seconds",
     type=click.FloatRange(0),
     help="How long a load balancer is left alone after its last record is gone. Default: 60 s of DNS and the group's "
-    "clientKeepAliveSeconds. Set it short in rehearsals only.",
+    "clientKeepAliveSeconds and idleTimeoutSeconds. Set it short in rehearsals only.",
+)
+@click.option(
+    "--settle-seconds",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="How long a changed listener rule takes to be in force everywhere. Set it short in rehearsals only.",
 )
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
@@ -59,6 +66,7 @@ def command(
     operator_namespace: str | None,
     sweep_seconds: float,
     drain_seconds: float | None,
+    settle_seconds: float,
     log_format: str,
     log_level: str,
     health_address: str,
@@ -80,6 +88,7 @@ def command(
             operator_namespace=operator_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace(),
             sweep_seconds=sweep_seconds,
             drain_seconds=drain_seconds,
+            settle_seconds=settle_seconds,
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--installation-id") from error

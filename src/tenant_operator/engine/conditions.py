@@ -69,11 +69,8 @@ class Conditions:
 
         It is how a wait survives a restart: the transition time will not do, since it moves with the status only.
         """
-        old = self._old.get(type_)
-        found = (
-            _SINCE.search(old.get("message", "")) if old is not None and old.get("reason") == reason else None
-        )
-        return None if found is None else dt.datetime.fromisoformat(found[1])
+        old = self._old.get(type_, {})
+        return moment_in(old) if old.get("reason") == reason else None
 
     def result(self) -> list[dict[str, Any]]:
         """The list for the status: the kind's types in order (`Unknown` where nothing was said), then the transient."""
@@ -95,6 +92,12 @@ class Conditions:
             "lastTransitionTime": stamp,
             "observedGeneration": self.generation,
         }
+
+
+def moment_in(condition: Mapping[str, Any]) -> dt.datetime | None:
+    """The moment that a condition's message names ("… since 2026-05-12T10:00:00Z"); None where it names none."""
+    found = _SINCE.search(condition.get("message", ""))
+    return None if found is None else dt.datetime.fromisoformat(found[1])
 
 
 def timestamp(moment: dt.datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 
 from tenant_operator.api import InfraGroup, Tenant
 from tenant_operator.aws.errors import Category
@@ -13,13 +14,14 @@ from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.conditions import timestamp
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.records import group_weight, records_of_group
-from tenant_operator.engine.settings import DNS_TTL_SECONDS
+from tenant_operator.engine.settings import DNS_TTL_SECONDS, SINCE_STEP_SECONDS
 from tenant_operator.engine.summary import named
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.diff import plan
 
 DRAINED = "Drained"
 DRAINING = "Draining"
+NO_WEIGHT = "NoWeight"
 
 
 async def remove(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:
@@ -97,20 +99,20 @@ async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool
     name = design.tier.spec.endpoint.name.lower()
     await zone.view.load_records(zone.caller, zone.id, name, max_age=visit.trust)
     records = records_of_group(engine, zone, design.name)
+    since = visit.conditions.since("EndpointReady", DRAINING)
+    since = since or visit.conditions.since("EndpointReady", NO_WEIGHT)
     if records:
         await engine.clouds.apply_records(zone, (), records, {})
         engine.remember(visit.key).pop("weighting", None)
         since = engine.today()
-    else:
+    elif since is None:
         if visit.conditions.get("EndpointReady").get("reason") == DRAINED or not visit.previous.get("weight"):
-            known = visit.conditions.since("EndpointReady", DRAINING)
-            if known is None:
-                visit.fields["weight"] = 0
-                visit.conditions.false("EndpointReady", DRAINED, "the tier's name does not lead here")
-                return True
-        since = visit.conditions.since("EndpointReady", DRAINING) or engine.today()
+            visit.fields["weight"] = 0
+            visit.conditions.false("EndpointReady", DRAINED, "the tier's name does not lead here")
+            return True
+        since = engine.today()
     visit.fields["weight"] = 0
-    left = drain_seconds(engine, design.group) - (engine.today() - since).total_seconds()
+    left = drain_left(engine, drain_seconds(engine, design.group), since)
     if left > 0:
         visit.conditions.false(
             "EndpointReady",
@@ -127,11 +129,19 @@ async def _out_of_dns(engine: Engine, visit: Visit, design: GroupDesign) -> bool
 def drain_seconds(engine: Engine, group: InfraGroup) -> float:
     """How long after its last record a load balancer may still be asked.
 
-    DNS answers live 60 s, and a client may keep its connection for clientKeepAliveSeconds.
+    DNS answers live 60 s, and a client may keep its connection for clientKeepAliveSeconds. After that the load balancer
+    takes one request more before it closes the connection, and only the idle time-out bounds when that comes
+    (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html).
     """
     if engine.settings.drain_seconds is not None:
         return engine.settings.drain_seconds
-    return DNS_TTL_SECONDS + group.spec.load_balancer.client_keep_alive_seconds
+    balancer = group.spec.load_balancer
+    return DNS_TTL_SECONDS + balancer.client_keep_alive_seconds + balancer.idle_timeout_seconds
+
+
+def drain_left(engine: Engine, seconds: float, since: dt.datetime) -> float:
+    """Seconds that are left of a drain of so many seconds; `since` may have been written to the second."""
+    return seconds + SINCE_STEP_SECONDS - (engine.today() - since).total_seconds()
 
 
 async def _dismantle(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:

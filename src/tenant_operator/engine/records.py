@@ -1,7 +1,8 @@
 """When an infra group may have weight in the tier's name: the rule that keeps the stable name honest.
 
-A weighted name knows nothing of tenants, so a load balancer has weight only while it serves every tenant that is Ready
-under that name (Shared). Weight once given is withdrawn only by the user: by `dnsWeight: 0`, or by deleting the group.
+A weighted name knows nothing of tenants, so a load balancer gets weight only once it serves every tenant that is served
+under that name (Shared): those that are Ready, and those that are not because a release of theirs is under way. One that
+is sick is not waited for. Weight once given is withdrawn only by the user: by `dnsWeight: 0`, or by deleting the group.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.desired import dns
 from tenant_operator.desired.resources import Address, Live, Record, Resource
-from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.cache import Cache, object_key
 from tenant_operator.engine.clouds import Zone
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.summary import named
@@ -46,10 +47,23 @@ def records_of_group(engine: Engine, zone: Zone, group: str) -> list[Live]:
     ]
 
 
-def serves(engine: Engine, tenant: Tenant, group: str) -> bool:
-    """Whether a tenant is ready in a group, as its status says."""
-    placement = placement_in(engine.cache.status(object_key(tenant)), group)
-    return bool(placement) and placement.get("ready") is True
+SICK = frozenset({"DeploymentFailed", "NoTaskRuns"})
+"""Reasons of ComputeReady by which a tenant is down, and not on its way: growth does not wait for it."""
+
+
+def serves(cache: Cache, tenant: Tenant, group: str) -> bool:
+    """Whether requests that come to a group are answered for a tenant, as its status says."""
+    return placement_in(cache.status(object_key(tenant)), group).get("serves") is True
+
+
+def is_served(cache: Cache, tenant: Tenant) -> bool:
+    """Whether a tenant has customers who are being answered: it is Ready, or was and is on its way to be so again."""
+    key = object_key(tenant)
+    if cache.is_true(key, "Ready"):
+        return True
+    if cache.is_true(key, "Stalled") or cache.condition(key, "ComputeReady").get("reason") in SICK:
+        return False
+    return any(placement.get("serves") for placement in cache.status(key).get("placements") or ())
 
 
 def placement_in(status: Mapping[str, Any], group: str) -> Mapping[str, Any]:
@@ -60,15 +74,15 @@ def placement_in(status: Mapping[str, Any], group: str) -> Mapping[str, Any]:
     return {}
 
 
-def missing_tenants(engine: Engine, tier: Tier, group: InfraGroup) -> list[Tenant]:
-    """The tenants that are Ready under the tier's name and are not served by a group yet."""
+def missing_tenants(cache: Cache, tier: Tier, group: InfraGroup) -> list[Tenant]:
+    """The tenants that are served under the tier's name, and not by a group yet."""
     name = group.metadata.name
     return [
         tenant
-        for tenant in engine.cache.tenants_of(tier.metadata.name)
-        if engine.cache.is_true(object_key(tenant), "Ready")
-        and not tenant.metadata.deletion_timestamp
-        and not serves(engine, tenant, name)
+        for tenant in cache.tenants_of(tier.metadata.name)
+        if not tenant.metadata.deletion_timestamp
+        and is_served(cache, tenant)
+        and not serves(cache, tenant, name)
     ]
 
 
@@ -76,7 +90,7 @@ def why_no_weight(engine: Engine, tier: Tier, group: InfraGroup) -> str:
     """What keeps a group from getting weight in the tier's name; empty when nothing does."""
     if tier.mode == "PerTenant":
         return ""
-    missing = missing_tenants(engine, tier, group)
+    missing = missing_tenants(engine.cache, tier, group)
     if not missing:
         return ""
-    return f"waiting until it serves every tenant that is ready; missing: {named(missing)}"
+    return f"waiting until it serves every tenant that is served elsewhere; missing: {named(missing)}"

@@ -31,10 +31,10 @@ from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
 from tenant_operator.engine.visit import Visit
-from tenant_operator.plan.change import Refusal
+from tenant_operator.plan.change import Refusal, turns_requests
 from tenant_operator.plan.diff import plan
 from tenant_operator.plan.serving import stage
-from tenant_operator.plan.stage import SETTLE_SECONDS, Progress, Stage
+from tenant_operator.plan.stage import Progress, Stage
 
 FAMILIES = (Family.NETWORK, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
 MAX_STAGES = 6
@@ -56,6 +56,8 @@ class Serving:
     """Why the group itself cannot take the tenant yet."""
     verified: bool = False
     """Whether the rule was read back after our last write of it."""
+    in_force_in: float = 0.0
+    """Seconds until a change of the rule's conditions, or of its kind of answer, is met by every request."""
     failure: str = ""
     """Why tasks fail, in ECS's words."""
     rolled_back: bool = False
@@ -63,7 +65,8 @@ class Serving:
     @property
     def ready(self) -> bool:
         """Whether the tenant is served here, as far as its spec goes."""
-        return self.stage.ready and self.verified and self.error is None and not self.outcome.failed
+        whole = self.stage.ready and self.verified and not self.in_force_in
+        return whole and self.error is None and not self.outcome.failed
 
     def world(self) -> dict[Address, Live]:
         """What there is of the tenant in the group now."""
@@ -117,6 +120,7 @@ async def serve(
             return result
         await _converge(engine, visit, result, wanted, site, may_release)
         await _verify(result, wanted, site)
+        result.in_force_in = _in_force_in(engine, visit, group.metadata.name)
         if result.ready:
             result.not_ready = (
                 ""  # what the group lacks keeps new tenants out, and changes nothing for those it serves
@@ -170,7 +174,10 @@ async def _converge(
         progress = Progress(
             healthy_targets=health,
             draining_targets=targets,
-            settled=engine.settled(visit.key, memory.get(("settling", group), ()), SETTLE_SECONDS, group),
+            settled=engine.settled(
+                visit.key, memory.get(("settling", group), ()), engine.settings.settle_seconds, group
+            ),
+            settle_seconds=engine.settings.settle_seconds,
             verify=not _was_ready(visit, group),
             may_release=may_release,
             failed_revision=wanted.revision if rolled_back else str(visit.previous.get("failedRevision", "")),
@@ -194,6 +201,8 @@ async def _converge(
         tried.update(a.address for a in todo.actions if a.address.type == TaskDefinition.__name__)
         outcome = await executor.apply(todo)
         visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group)
+        if any(turns_requests(action) for action in outcome.done):
+            memory[("turned", group)] = engine.clock()
         result.outcome.done += outcome.done
         result.outcome.failed.update(outcome.failed)
         result.outcome.held_back += outcome.held_back
@@ -329,6 +338,11 @@ async def _verify(result: Serving, wanted: Tenancy, site: Site) -> None:
     result.verified = site.view.read_since(address)
 
 
+def _in_force_in(engine: Engine, visit: Visit, group: str) -> float:
+    turned = engine.remember(visit.key).get(("turned", group))
+    return 0.0 if turned is None else max(0.0, turned + engine.settings.settle_seconds - engine.clock())
+
+
 async def _look_at_failures(
     engine: Engine, visit: Visit, result: Serving, site: Site, wanted: Tenancy
 ) -> None:
@@ -362,6 +376,8 @@ def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:
     visit.wait(others)
     if result.stage.ready and not result.verified:
         visit.look_again(1.0)
+    if result.stage.ready and result.in_force_in:
+        visit.look_again(result.in_force_in)
     if result.not_ready:
         visit.look_again(15.0)
     retryable = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tenant_operator.plan.stage import SETTLE_SECONDS
+
 SWEEP_SECONDS = 300.0
 """How often everything is compared with AWS, events or not: often enough to trust, far below the read budgets."""
 SWEEP_JITTER = 0.2
@@ -33,6 +35,9 @@ FIRST_RELEASE_RETRY_SECONDS = 20.0
 FIRST_RELEASE_RETRY_MAX_SECONDS = 600.0
 """A first release that failed serves nobody, so it is tried again, at growing intervals, until its cause is gone."""
 
+SINCE_STEP_SECONDS = 1.0
+"""A moment in a status is written to the second, so a wait that begins with it is so much longer: none is cut short."""
+
 _INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -48,8 +53,10 @@ class Settings:
     operator_namespace: str = "default"
     sweep_seconds: float = SWEEP_SECONDS
     drain_seconds: float | None = None
-    """How long a load balancer is left alone after its last record is gone; None: the record's 60 s and the group's
-    clientKeepAliveSeconds. A rehearsal on simulated AWS sets it short."""
+    """How long a load balancer is left alone after its last record is gone; None: the record's 60 s, the group's
+    clientKeepAliveSeconds and its idleTimeoutSeconds. A rehearsal on simulated AWS sets it short."""
+    settle_seconds: float = SETTLE_SECONDS
+    """How long a changed rule takes to be in force everywhere. A rehearsal on simulated AWS sets it short."""
     workers: int = WORKERS
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from tenant_operator.engine.serving import Serving, holds_anything, serve
 from tenant_operator.engine.tenant_records import converge_records
 from tenant_operator.engine.tenant_report import report
 from tenant_operator.engine.visit import Notice, Visit
-from tenant_operator.engine.weighting import weighted_groups
+from tenant_operator.engine.weighting import reachable_groups, weighted_groups
 from tenant_operator.placement.choice import Candidate, Choice, pinned, shared, spread
 
 
@@ -219,16 +219,16 @@ def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tup
 
 
 def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> tuple[list[Serving], list[str]]:
-    """What decides about Ready: the groups to which the name leads (or all, while it leads nowhere).
+    """What decides about Ready: the groups to which the name leads, or led a moment ago (or all, where it is none).
 
     The second part names groups that got weight while this visit went on and that it has not looked at: nothing may be
     awaited between this and the status, or the tier's name could lead to a group that lacks a Ready tenant.
     """
     if tier.mode == "PerTenant":
         return list(results), []
-    weighted = {
-        g.metadata.name for g in weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
+    reachable = {
+        g.metadata.name for g in reachable_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
     }
     served = {result.group.metadata.name for result in results}
-    required = [result for result in results if result.group.metadata.name in weighted]
-    return required or list(results), sorted(weighted - served)
+    required = [result for result in results if result.group.metadata.name in reachable]
+    return required or list(results), sorted(reachable - served)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.conditions import timestamp
 from tenant_operator.engine.engine import Engine
-from tenant_operator.engine.infra_group_removal import DRAINED, DRAINING, drain_seconds
+from tenant_operator.engine.infra_group_removal import DRAINED, DRAINING, drain_left, drain_seconds
 from tenant_operator.engine.settings import DNS_TTL_SECONDS
 from tenant_operator.engine.tenant_records import tenant_records
 from tenant_operator.engine.visit import Visit
@@ -97,26 +98,31 @@ async def leave_others(
     present, _ = await _presence(engine, visit, tier, tenant)
     others = [presence for presence in present if presence.group not in wanted]
     for presence in others:
-        if tier.mode == "PerTenant" and not _may_leave(engine, visit, tier, tenant, presence):
+        if tier.mode == "PerTenant" and not await _may_leave(engine, visit, tier, tenant, presence):
             continue
         errors = await _leave(engine, visit, tier, tenant, presence)
         visit.failed = visit.failed or bool(errors)
     return [presence.group for presence in others]
 
 
-def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> bool:
-    """Whether the tenant's name has not led to a group for as long as clients may remember it."""
-    zones = list(engine.clouds.views().values())
-    host = routing.host_of(tier, tenant)
-    suffix = f"/{host}/{engine.settings.installation}/{presence.group}"
-    if any(
-        address.name.endswith(suffix) for view in zones for address in view.lives if address.type == "Record"
-    ):
-        visit.look_again(10.0)
-        return False
+async def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, presence: Presence) -> bool:
+    """Whether the tenant's name has not led to a group for as long as clients may remember it.
+
+    The clock starts with the first look that finds no record, and anew whenever there is one: after a start, nothing
+    is known of the zone before it is read.
+
+    Raises:
+        AwsError: the zone could not be asked.
+    """
+    zone = await engine.clouds.zone(tier)
+    endpoint = tier.spec.endpoint.name.lower()
+    await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=engine.settings.sweep_seconds)
+    leading = {record.name for record in tenant_records(engine, zone, routing.host_of(tier, tenant))}
+    is_led_to = any(name.endswith(f"/{presence.group}") for name in leading)
     group = engine.cache.infra_group(presence.group)
     seconds = DNS_TTL_SECONDS if group is None else drain_seconds(engine, group)
-    if engine.settled(visit.key, [presence.group], seconds, f"leaving {presence.group}"):
+    free = [] if is_led_to else [presence.group]
+    if engine.settled(visit.key, free, seconds, f"leaving {presence.group}"):
         return True
     visit.look_again(min(seconds, 15.0))
     return False
@@ -173,6 +179,9 @@ async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) 
     records = tenant_records(engine, zone, routing.host_of(tier, tenant))
     since = visit.conditions.since("EndpointReady", DRAINING)
     if records:
+        if since is None:  # whoever goes on after a crash must know that there were records
+            _say_draining(visit, engine.today())
+            await engine.checkpoint(visit, tenant)
         await engine.clouds.apply_records(zone, (), list(records.values()), {})
         since = engine.today()
     elif since is None:
@@ -183,17 +192,21 @@ async def _out_of_dns(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant) 
     ]
     longest = max((drain_seconds(engine, group) for group in groups), default=DNS_TTL_SECONDS)
     assert since is not None
-    left = longest - (engine.today() - since).total_seconds()
+    left = drain_left(engine, longest, since)
     if left <= 0:
         visit.conditions.false("EndpointReady", DRAINED, "the name leads nowhere")
         return True
+    _say_draining(visit, since)
+    visit.look_again(left + 0.5)
+    return False
+
+
+def _say_draining(visit: Visit, since: dt.datetime) -> None:
     visit.conditions.keep("Accepted", "Placed", "ComputeReady", "RoutingReady", "ObservabilityReady")
     visit.conditions.false(
         "EndpointReady", DRAINING, f"out of DNS since {timestamp(since)}; waiting for clients that still come"
     )
     visit.conditions.false("Ready", DRAINING, "being deleted: waiting until nobody is sent here any more")
-    visit.look_again(left + 0.5)
-    return False
 
 
 async def _leave(

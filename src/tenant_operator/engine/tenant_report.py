@@ -11,6 +11,7 @@ from tenant_operator.desired import names
 from tenant_operator.desired.resources import Cluster, TargetGroup
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.records import placement_in
 from tenant_operator.engine.serving import Serving
 from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit, reason_of
 from tenant_operator.plan.change import Refusal
@@ -35,7 +36,7 @@ def report(
 
     `required` decides about Ready, and so does that nothing is `unserved`; `leaving` are groups being left.
     """
-    visit.fields["placements"] = [*(_placement(result) for result in results), *_left(visit, leaving)]
+    visit.fields["placements"] = [*(_placement(visit, result) for result in results), *_left(visit, leaving)]
     visit.fields["revision"] = workload.revision
     served = sum(result.ready for result in results)
     visit.fields["summary"] = {"tasks": _tasks(results), "infraGroups": f"{served}/{len(results)}"}
@@ -57,11 +58,12 @@ def report(
     _ready(visit, tenant)
 
 
-def _placement(result: Serving) -> dict[str, Any]:
+def _placement(visit: Visit, result: Serving) -> dict[str, Any]:
     found: dict[str, Any] = {
         "infraGroup": result.group.metadata.name,
         "cell": result.group.spec.cell_ref.name,
         "ready": result.ready,
+        "serves": result.ready or (_served(visit, result) and _still_answers(result)),
     }
     if result.tenancy is None or result.site is None:
         return found
@@ -75,6 +77,16 @@ def _placement(result: Serving) -> dict[str, Any]:
     return found
 
 
+def _served(visit: Visit, result: Serving) -> bool:
+    """Whether the tenant was served in a group before this visit, as far as its status says."""
+    return bool(placement_in(visit.previous, result.group.metadata.name).get("serves"))
+
+
+def _still_answers(result: Serving) -> bool:
+    """Whether the rule still is as it should be; where AWS could not be asked, nothing has changed."""
+    return result.stage.programmed or result.error is not None
+
+
 def _named(lives: Any, kind: type) -> list[str]:
     return sorted(live.address.name for live in lives if isinstance(live.spec, kind))
 
@@ -82,7 +94,7 @@ def _named(lives: Any, kind: type) -> list[str]:
 def _left(visit: Visit, leaving: Sequence[str]) -> list[dict[str, Any]]:
     """Groups that the tenant still has something in: a restart must not forget them."""
     return [
-        {**placement, "ready": False}
+        {**placement, "ready": False, "serves": False}
         for placement in visit.previous.get("placements") or ()
         if placement["infraGroup"] in leaving
     ]

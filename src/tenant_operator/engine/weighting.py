@@ -9,7 +9,9 @@ from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.conditions import moment_in, timestamp
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.infra_group_removal import DRAINING, NO_WEIGHT, drain_left, drain_seconds
 from tenant_operator.engine.records import group_weight, tier_record, why_no_weight
 from tenant_operator.engine.visit import Notice, Visit
 
@@ -29,14 +31,15 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
                 visit.repaired(engine.remember(visit.key), (), todo, todo.actions, {}, scope="records")
                 visit.notices.append(Notice("WeightWithdrawn", f"{name} does not lead here any more"))
             engine.remember(visit.key).pop("weighting", None)
-            visit.fields["weight"] = 0
-            visit.conditions.false(
-                "EndpointReady", "NoWeight", "dnsWeight is 0: the tier's name does not lead here"
-            )
+            _say_no_weight(engine, visit, withdrawn=live is not None or bool(visit.previous.get("weight")))
             return
         if live is None and not _may_have_weight(engine, visit, design):
             return
         engine.remember(visit.key)["weighting"] = True
+        if live is None:  # whoever goes on after a crash must know that requests may come
+            visit.fields["weight"] = group.spec.dns_weight
+            visit.conditions.false("EndpointReady", "Pending", f"{name} is about to lead here")
+            await engine.checkpoint(visit, group)
         world = site.view.world(design.name)
         todo = await engine.clouds.apply_records(zone, [record], (), world)
         visit.repaired(engine.remember(visit.key), [record], todo, todo.actions, world, scope="records")
@@ -54,6 +57,18 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
     )
 
 
+def _say_no_weight(engine: Engine, visit: Visit, *, withdrawn: bool) -> None:
+    """The name does not lead here; since when is kept, for clients may still come (see `infra_group_removal`)."""
+    since = visit.conditions.since("EndpointReady", NO_WEIGHT)
+    if since is None and withdrawn:
+        since = engine.today()
+    visit.fields["weight"] = 0
+    when = "" if since is None else f", since {timestamp(since)}"
+    visit.conditions.false(
+        "EndpointReady", NO_WEIGHT, f"dnsWeight is 0: the tier's name does not lead here{when}"
+    )
+
+
 def _may_have_weight(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
     whole = ("NetworkReady", "PrivateLinkReady", "LoadBalancerReady")
     missing = [type_ for type_ in whole if not visit.conditions.is_true(type_)]
@@ -67,6 +82,20 @@ def _may_have_weight(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
         visit.look_again(30.0)
         return False
     return True
+
+
+def reachable_groups(engine: Engine, groups: Iterable[InfraGroup]) -> list[InfraGroup]:
+    """The groups to which requests for the tier's name may come: those it leads to, and those it led to a moment ago."""
+    groups = list(groups)
+    weighted = {group.metadata.name for group in weighted_groups(engine, groups)}
+    return [group for group in groups if group.metadata.name in weighted or _is_remembered(engine, group)]
+
+
+def _is_remembered(engine: Engine, group: InfraGroup) -> bool:
+    """Whether resolvers and clients may still remember that the tier's name led here."""
+    said = engine.cache.condition(object_key(group), "EndpointReady")
+    since = moment_in(said) if said.get("reason") in (DRAINING, NO_WEIGHT) else None
+    return since is not None and drain_left(engine, drain_seconds(engine, group), since) > 0
 
 
 def weighted_groups(engine: Engine, groups: Iterable[InfraGroup]) -> list[InfraGroup]:

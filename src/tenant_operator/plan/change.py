@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tenant_operator.desired.resources import Address, Live, Resource
+from tenant_operator.desired.resources import Address, ListenerRule, Live, Resource
 
 
 class Verb(StrEnum):
@@ -55,6 +55,23 @@ class Action:
     risk: Risk = Risk.NONE
     after: tuple[Address, ...] = ()
     """Addresses whose actions in this plan, if there are any, must have succeeded first."""
+
+
+def turns_requests(action: Action) -> bool:
+    """Whether an action makes a listener rule take other requests, or answer them in another way.
+
+    Such a change is met by all requests only once it is in force everywhere (`SETTLE_SECONDS`). New weights are no such
+    change: whichever are in force, the tenant answers.
+    """
+    wanted = None if action.desired is None else action.desired.spec
+    if not isinstance(wanted, ListenerRule):
+        return False
+    if action.live is None:
+        return True
+    was = action.live.spec
+    assert isinstance(was, ListenerRule)
+    fields = {change.field for change in action.changes} - {"tags"}
+    return bool(fields - {"action"}) or type(was.action) is not type(wanted.action)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

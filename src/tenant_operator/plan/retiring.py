@@ -8,7 +8,6 @@ from tenant_operator.desired.resources import ListenerRule, Service
 from tenant_operator.plan.change import Wait
 from tenant_operator.plan.draft import Draft
 from tenant_operator.plan.stacks import Stack, removal_steps
-from tenant_operator.plan.stage import SETTLE_SECONDS
 
 
 def retire(draft: Draft, stack: Stack, *, unweighted: bool) -> None:
@@ -23,7 +22,7 @@ def retire(draft: Draft, stack: Stack, *, unweighted: bool) -> None:
                 Wait(
                     reason="Settling",
                     message="waiting for the rule to be in force",
-                    seconds=SETTLE_SECONDS,
+                    seconds=draft.progress.settle_seconds,
                 )
             )
             return

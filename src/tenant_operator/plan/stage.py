@@ -25,7 +25,8 @@ class Progress:
     draining_targets: Mapping[Address, int] = field(default_factory=dict)
     """Targets of any state by target group, read while a tenant leaves."""
     settled: frozenset[str] = frozenset()
-    """Names of the things (see `Stage.settling`) that have been as they are for `SETTLE_SECONDS`."""
+    """Names of the things (see `Stage.settling`) that have been as they are for `settle_seconds`."""
+    settle_seconds: float = SETTLE_SECONDS
     verify: bool = False
     """Whether readiness must be proved by reading target health, as before a tenant is first called ready."""
     may_release: bool = True
@@ -45,7 +46,7 @@ class Stage:
     unknown: frozenset[Address] = frozenset()
     """Target groups whose health must be read before the next step can be decided."""
     settling: frozenset[str] = frozenset()
-    """Things that must stay as they are for `SETTLE_SECONDS` before the next step."""
+    """Things that must stay as they are for `Progress.settle_seconds` before the next step."""
     programmed: bool = False
     """The rule is live and says what it should (forward, or 503 when suspended)."""
     ready: bool = False

@@ -26,6 +26,7 @@ class OperatorProcess:
         log: the file that takes its log; appended to.
         sweep_seconds: between two full comparisons with AWS.
         drain_seconds: how long a load balancer is left alone after its last record is gone.
+        settle_seconds: how long a changed listener rule takes to be in force everywhere.
         arguments: further arguments of `tenant-operator run`.
     """
 
@@ -36,6 +37,7 @@ class OperatorProcess:
         *,
         sweep_seconds: float = 300.0,
         drain_seconds: float = 1.0,
+        settle_seconds: float = 1.0,
         arguments: tuple[str, ...] = (),
     ) -> None:
         self._environment = dict(environment)
@@ -45,6 +47,7 @@ class OperatorProcess:
             "--health-address", f"127.0.0.1:{self._port}",
             "--sweep-seconds", str(sweep_seconds),
             "--drain-seconds", str(drain_seconds),
+            "--settle-seconds", str(settle_seconds),
             *arguments,
         )  # fmt: skip
         self.log = log
