@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
@@ -139,6 +140,65 @@ def prepare() -> None:
     """Fetch or build etcd, kube-apiserver and kubectl, and start nothing."""
     binaries = find_binaries(ConsoleProgress(sys.stderr))
     click.echo(f"Kubernetes {binaries.version} from {binaries.source}: {binaries.folder}")
+
+
+@command.command()
+@_state_dir
+@click.option(
+    "--tenants",
+    "patterns",
+    multiple=True,
+    metavar="NAMESPACE/NAME",
+    help="Whom requests are sent to: a name or a shell pattern, as often as wanted. Default: all tenants.",
+)
+@click.option(
+    "--rps", type=float, default=20.0, show_default=True, help="Requests a second, over all tenants."
+)
+@click.option(
+    "--seconds", type=float, default=60.0, show_default=True, help="For how long; Ctrl-C ends it early."
+)
+@click.option(
+    "--keep-alive/--new-connections",
+    default=True,
+    show_default=True,
+    help="Connections are kept as long as the load balancers keep them, or each request has one of its own.",
+)
+@_output
+@click.pass_context
+def traffic(
+    context: click.Context,
+    folder: StateFolder,
+    patterns: tuple[str, ...],
+    rps: float,
+    seconds: float,
+    keep_alive: bool,
+    output: str,
+) -> None:
+    """Send requests to tenants as their customers do, and tell which are lost or answered by another tenant.
+
+    A tenant is sent requests from the moment it is Ready until it is being deleted. What its owner asked for is no
+    loss: the 503 of a suspended tenant, or an old path after an edit of its routing.
+    Exit code 1: a request was lost, or answered by another tenant.
+    """
+    from rich.console import Console
+
+    from tenant_operator.sandbox.traffic import report
+    from tenant_operator.sandbox.traffic.generator import Load
+    from tenant_operator.sandbox.traffic.rehearsal import Rehearsal, rehearse
+
+    try:
+        load = Load(rps=rps, seconds=seconds)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    told = Console(stderr=True) if output == "json" else Console()
+    rehearsal = Rehearsal(load=load, tenants=patterns, keep_alive=keep_alive)
+    generator = rehearse(_ready(folder), rehearsal, told)
+    if output == "json":
+        click.echo(json.dumps(report.as_json(generator), indent=2))
+    else:
+        told.print(report.final(generator))
+    if not generator.tally.is_clean:
+        context.exit(1)
 
 
 def _ready(folder: StateFolder) -> SandboxState:

@@ -98,7 +98,11 @@ async def leave_others(
     present, _ = await _presence(engine, visit, tier, tenant)
     others = [presence for presence in present if presence.group not in wanted]
     for presence in others:
-        if tier.mode == "PerTenant" and not await _may_leave(engine, visit, tier, tenant, presence):
+        try:
+            if tier.mode == "PerTenant" and not await _may_leave(engine, visit, tier, tenant, presence):
+                continue
+        except AwsError as error:
+            visit.fail("EndpointReady", error)
             continue
         errors = await _leave(engine, visit, tier, tenant, presence)
         visit.failed = visit.failed or bool(errors)
@@ -114,7 +118,7 @@ async def _may_leave(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, p
     Raises:
         AwsError: the zone could not be asked.
     """
-    zone = await engine.clouds.zone(tier)
+    zone = await engine.clouds.zone(tier, visit.priority)
     endpoint = tier.spec.endpoint.name.lower()
     await zone.view.load_records(zone.caller, zone.id, endpoint, max_age=engine.settings.sweep_seconds)
     leading = {record.name for record in tenant_records(engine, zone, routing.host_of(tier, tenant))}
