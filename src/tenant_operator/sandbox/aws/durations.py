@@ -42,9 +42,7 @@ class Durations:
     role_propagation: float = 8.0  # a new IAM role until another service may assume it
     nat_gateway_pending: float = 60.0
     nat_gateway_deleting: float = 30.0
-    trail_delivery: float = (
-        30.0  # a CloudTrail event until it is on the default event bus; half to twice as long
-    )
+    trail_delivery: float = 30.0  # a CloudTrail event until it is on its event bus; half to twice as long
     event_delivery: float = 0.5  # from an event bus to a target
     queue_name_held: float = 60.0  # a deleted queue's name until it can be used again
 

@@ -9,8 +9,10 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from tenant_operator.sandbox.aws import moto_backend, wire
 from tenant_operator.sandbox.aws.call_log import CallLog
@@ -116,29 +118,27 @@ class FrontDoor:
         for validate in self.sim.validators.get(key, ()):
             validate(call)
         handler = self.sim.handlers.get(key)
-        recorders = [recorder for recorder in self.sim.recorders if recorder.wants(call)]
+        result: Mapping[str, Any] | None = None
         if handler is not None:
             result = handler(call)
-            outcome = Outcome(call, result)
             answer = wire.success(identified, result, call.request_id)
         elif call.service in self.sim.own_services:
             raise not_simulated(call.service, call.action, "the sandbox does not simulate this call")
         else:
             answer = moto_backend.answer(call, request)
-            outcome = wire.outcome(call, identified, answer) if recorders else Outcome(call)
         if answer.status < 400:
             for observe in self.sim.observers.get(key, ()):
                 observe(call)
-        for recorder in recorders:
-            recorder.record(outcome)
+        self.sim.record(
+            lambda: Outcome(call, result) if handler else wire.outcome(call, identified, answer), call
+        )
         return answer
 
     def _refused(self, call: Call, identified: Identified, error: AwsFailure) -> HttpAnswer:
         if error.status < 500 or error.code == "RequestLimitExceeded":  # else it never reached its service
+            outcome = Outcome(call, None, error.query_code or error.code, error.message)
             with self.sim.lock:
-                for recorder in self.sim.recorders:
-                    if recorder.wants(call):
-                        recorder.record(Outcome(call, None, error.query_code or error.code, error.message))
+                self.sim.record(lambda: outcome, call)
         return wire.failure(identified.protocol, error, call.request_id)
 
     def _authenticate(self, scope: Scope, request: HttpRequest) -> Principal:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from tenant_operator.sandbox.aws.calls import Call, Recorder
+from tenant_operator.sandbox.aws.calls import Call, Outcome, Recorder
 from tenant_operator.sandbox.aws.credentials import Credentials
 from tenant_operator.sandbox.aws.durations import Durations, Profile
 from tenant_operator.sandbox.aws.imperfections import Imperfections
@@ -170,6 +170,14 @@ class Simulation:
             return function
 
         return register
+
+    def record(self, outcome: Callable[[], Outcome], call: Call) -> None:
+        """Tell the recorders that want it what became of a call; the outcome is worked out for them alone."""
+        wanting = [recorder for recorder in self.recorders if recorder.wants(call)]
+        if wanting:
+            found = outcome()
+            for recorder in wanting:
+                recorder.record(found)
 
     # -- state
 

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from tests.sandbox.aws.foundations.conftest import REGION, Account, eventually
+from tests.sandbox.aws.workloads.conftest import compute
+
+__all__ = ["compute"]
 
 API_CALL = "AWS API Call via CloudTrail"
 

@@ -79,7 +79,7 @@ class Trail:
         request, response = _spelled(outcome)
         detail: dict[str, Any] = {
             "eventVersion": "1.11",
-            "userIdentity": identity_of(self._sim, call.principal),
+            "userIdentity": _identity(self._sim, call),
             "eventTime": self._sim.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ"),
             "eventSource": source,
             "eventName": call.action,
@@ -104,6 +104,12 @@ class Trail:
         if (call.service, call.action) == ("route53", "ChangeResourceRecordSets"):
             detail["additionalEventData"] = {"Note": "Do not use to reconstruct hosted zone"}
         return detail
+
+
+def _identity(sim: Simulation, call: Call) -> dict[str, Any]:
+    """With `invokedBy`, where an AWS service made the call."""
+    found = identity_of(sim, call.principal)
+    return {**found, "invokedBy": call.source_ip} if call.source_ip.endswith(".amazonaws.com") else found
 
 
 def region_of(call: Call) -> str:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tenant_operator.sandbox.aws.failures import AwsFailure
+from tenant_operator.sandbox.aws.services.ecs import notices
 from tenant_operator.sandbox.aws.services.ecs.events import say
 from tenant_operator.sandbox.aws.services.ecs.launch_checks import unassumable_role
 from tenant_operator.sandbox.aws.services.ecs.state import Deployment, EcsState, Service, Task
@@ -168,12 +169,17 @@ class Scheduler:
                 "was unable to place a task. Reason: You've reached the limit on the number of vCPUs you can run "
                 "concurrently.",
             )
+            self._tell_unplaced(service, "RESOURCE:FARGATE")
             return None
         try:
             return self.life.start(service, deployment)
         except AwsFailure as failure:
             say(self._sim, service, f"was unable to place a task. Reason: {failure.message}")
+            self._tell_unplaced(service, "RESOURCE:ENI")
             return None
+
+    def _tell_unplaced(self, service: Service, reason: str) -> None:
+        notices.service_action(self._sim, service, "SERVICE_TASK_PLACEMENT_FAILURE", "ERROR", reason)
 
     def _has_room(self, service: Service, deployment: Deployment) -> bool:
         state = self._sim.state(EcsState, service.account, service.region)
@@ -205,9 +211,11 @@ class Scheduler:
             primary.rollout_reason = f"ECS deployment {primary.id} completed."
             primary.updated_at = self._sim.timestamp()
             say(self._sim, service, f"(deployment {primary.id}) deployment completed.")
+            notices.deployment_changed(self._sim, service, primary)
         if not service.steady:
             service.steady = True
             say(self._sim, service, "has reached a steady state.")
+            notices.service_action(self._sim, service, "SERVICE_STEADY_STATE", "INFO")
 
     def _count_failure(self, task: Task) -> None:
         """A task of the primary deployment ended before it was ever healthy."""
@@ -226,6 +234,7 @@ class Scheduler:
                 "is unable to consistently start tasks successfully. For more information, see the Troubleshooting "
                 "section of the Amazon ECS Developer Guide.",
             )
+            notices.service_action(self._sim, service, "SERVICE_TASK_START_IMPAIRED", "WARN")
         breaker = service.settings["deploymentConfiguration"].get("deploymentCircuitBreaker") or {}
         limit = min(max(FEWEST_FAILURES, math.ceil(service.desired / 2)), MOST_FAILURES)
         if (
@@ -241,6 +250,7 @@ class Scheduler:
         deployment.rollout_reason = "ECS deployment circuit breaker: tasks failed to start."
         deployment.updated_at = self._sim.timestamp()
         say(self._sim, service, f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
+        notices.deployment_changed(self._sim, service, deployment)
         last_good = next((found for found in service.deployments[1:] if found.completed_once), None)
         if not roll_back or last_good is None:
             return
@@ -255,6 +265,7 @@ class Scheduler:
         service.deployments.remove(last_good)
         service.deployments.insert(0, last_good)
         say(self._sim, service, f"rolling back to deployment {last_good.id}.")
+        notices.deployment_changed(self._sim, service, last_good)
 
     # -- time
 

@@ -18,7 +18,7 @@ from tenant_operator.sandbox.aws.roles import (
     find_role,
     make_service_linked_role,
 )
-from tenant_operator.sandbox.aws.services.ecs import service_checks, tags
+from tenant_operator.sandbox.aws.services.ecs import notices, service_checks, tags
 from tenant_operator.sandbox.aws.services.ecs.events import say
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
@@ -255,6 +255,7 @@ def _deploy(
     deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)
     service.steady = False
+    notices.deployment_changed(sim, service, deployment)
 
 
 def _await_inactive(sim: Simulation, service: Service) -> None:

@@ -81,6 +81,7 @@ class Task:
     container_reason: str = ""
     exit_code: int | None = None
     registered: tuple[tuple[str, int], ...] = ()  # (target group ARN, container port)
+    version: int = 0  # of its state, counted up by every change
     has_public_ip: bool = False
     loaded: bool = False  # its health check passes, if it is reached
     was_healthy: bool = False

@@ -13,6 +13,7 @@ from moto.ec2.models import ec2_backends
 
 from tenant_operator.sandbox.aws.interfaces import Interface
 from tenant_operator.sandbox.aws.reachability import admits
+from tenant_operator.sandbox.aws.services.ecs import notices, service_calls
 from tenant_operator.sandbox.aws.services.ecs.events import say
 from tenant_operator.sandbox.aws.services.ecs.launch_checks import start_failure
 from tenant_operator.sandbox.aws.services.ecs.state import (
@@ -65,6 +66,7 @@ class TaskLife:
         service.tasks[task.arn] = task
         self._state(service).tasks_by_address[_address(task)] = task
         self._state(service).cpu_in_use += task.definition.cpu_units
+        notices.task_changed(sim, task)
         sim.after(sim.durations.task_provisioning, lambda: self._pend(task))
         return task
 
@@ -73,7 +75,7 @@ class TaskLife:
         self._begin_to_stop(task, code, reason)
         drained_after = self._deregister(task)
         if drained_after > 0 and task.status is TaskStatus.RUNNING:
-            task.status = TaskStatus.DEACTIVATING
+            self._move(task, TaskStatus.DEACTIVATING)
             self._sim.after(drained_after, lambda: self._deprovision(task))
         else:
             self._deprovision(task)
@@ -117,7 +119,7 @@ class TaskLife:
     def _pend(self, task: Task) -> None:
         if task.stopping:
             return
-        task.status = TaskStatus.PENDING
+        self._move(task, TaskStatus.PENDING)
         self._sim.after(self._sim.durations.task_start, lambda: self._run(task))
 
     def _run(self, task: Task) -> None:
@@ -128,8 +130,8 @@ class TaskLife:
             task.container_reason = reason if reason.startswith("CannotPull") else ""
             self.fail(task, "TaskFailedToStart", reason)
         else:
-            task.status = TaskStatus.RUNNING
             task.started_at, task.running_since = self._sim.timestamp(), self._sim.now()
+            self._move(task, TaskStatus.RUNNING)
             self._register(task)
             self._sim.after(self._sim.durations.task_load, lambda: self._load(task))
         self._changed(task.service)
@@ -185,6 +187,7 @@ class TaskLife:
             group.watchers[service.arn] = lambda: self._look_again(service)
             registered.append((group.arn, port))
             say(self._sim, service, f"registered 1 targets in (target-group {group.arn})")
+            service_calls.register(self._sim, service, group.arn, address, port)
         task.registered = tuple(registered)
 
     def _attach(self, service: Service, deployment: Deployment) -> Interface:
@@ -218,18 +221,19 @@ class TaskLife:
         for group, target in self.targets_of(task):
             longest = max(longest, targets.deregister(self._sim, group, target.id, target.port))
             say(self._sim, task.service, f"deregistered 1 targets in (target-group {group.arn})")
+            service_calls.deregister(self._sim, task.service, group.arn, target.id, target.port)
         if longest > 0:
             say(self._sim, task.service, "has begun draining connections on 1 tasks.")
         return longest
 
     def _deprovision(self, task: Task) -> None:
         self._signal(task, killed=False)
-        task.status = TaskStatus.DEPROVISIONING
+        self._move(task, TaskStatus.DEPROVISIONING)
         self._sim.after(self._sim.durations.task_stop, lambda: self._end(task))
 
     def _end(self, task: Task) -> None:
-        task.status = TaskStatus.STOPPED
         task.stopped_at = self._sim.timestamp()
+        self._move(task, TaskStatus.STOPPED)
         del task.service.tasks[task.arn]
         del self._state(task.service).tasks_by_address[_address(task)]
         self._state(task.service).cpu_in_use -= task.definition.cpu_units
@@ -237,6 +241,10 @@ class TaskLife:
         task.cluster.stopped[task.arn] = task
         self._sim.after(self._sim.durations.stopped_task_memory, lambda: self._forget(task))
         self._changed(task.service)
+
+    def _move(self, task: Task, status: TaskStatus) -> None:
+        task.status = status
+        notices.task_changed(self._sim, task)
 
     def _signal(self, task: Task, *, killed: bool) -> None:
         for tell in self.ended:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenant_operator.sandbox.aws.calls import Call
+from tenant_operator.sandbox.aws.services.ecs import task_document
 from tenant_operator.sandbox.aws.services.ecs.paging import page
 from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
 from tenant_operator.sandbox.aws.services.ecs.state import Cluster, EcsState, Task, invalid
@@ -41,7 +42,7 @@ def _describe_tasks(sim: Simulation, call: Call) -> Mapping[str, Any]:
     cluster = _cluster_of(sim, call)
     found = [(name, _find(cluster, name)) for name in wanted]
     return {
-        "tasks": [_describe(task) for _, task in found if task is not None],
+        "tasks": [task_document.shown(task) for _, task in found if task is not None],
         "failures": [{"arn": name, "reason": "MISSING"} for name, task in found if task is None],
     }
 
@@ -56,7 +57,7 @@ def _stop_task(sim: Simulation, call: Call) -> Mapping[str, Any]:
             task, "UserInitiated", call.parameters.get("reason", "Task stopped by user")
         )
         sim.part(Scheduler).step(task.service)
-    return {"task": _describe(task)}
+    return {"task": task_document.shown(task)}
 
 
 @behaviours.observes("ec2", "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress")
@@ -96,69 +97,3 @@ def _find(cluster: Cluster, name: str) -> Task | None:
         if arn in service.tasks:
             return service.tasks[arn]
     return cluster.stopped.get(arn)
-
-
-def _describe(task: Task) -> dict[str, Any]:
-    interface = task.interface
-    shown: dict[str, Any] = {
-        "taskArn": task.arn,
-        "clusterArn": task.cluster.arn,
-        "taskDefinitionArn": task.definition.arn,
-        "group": f"service:{task.service.name}",
-        "startedBy": task.deployment_id,
-        "launchType": "FARGATE",
-        "platformVersion": "1.4.0",
-        "platformFamily": "Linux",
-        "availabilityZone": interface.availability_zone,
-        "cpu": task.definition.document.get("cpu", ""),
-        "memory": task.definition.document.get("memory", ""),
-        "connectivity": "CONNECTED",
-        "createdAt": task.created_at,
-        "desiredStatus": task.desired_status,
-        "lastStatus": task.status.value,
-        "healthStatus": "UNKNOWN",
-        "attachments": [
-            {
-                "id": interface.description.rsplit("/", 1)[-1],
-                "type": "ElasticNetworkInterface",
-                "status": "DELETED" if task.status.value == "STOPPED" else "ATTACHED",
-                "details": [
-                    {"name": "subnetId", "value": interface.subnet_id},
-                    {"name": "networkInterfaceId", "value": interface.id},
-                    {"name": "privateIPv4Address", "value": interface.private_ip},
-                ],
-            }
-        ],
-        "containers": [_describe_container(task, container) for container in task.definition.containers],
-        "version": 1,
-    }
-    ended = {
-        "startedAt": task.started_at,
-        "stoppingAt": task.stopping_at,
-        "stoppedAt": task.stopped_at,
-        "stopCode": task.stop_code,
-        "stoppedReason": task.stopped_reason,
-    }
-    return {**shown, **{name: value for name, value in ended.items() if value}}
-
-
-def _describe_container(task: Task, container: Mapping[str, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "containerArn": f"{task.arn.replace(':task/', ':container/')}/{container['name']}",
-        "taskArn": task.arn,
-        "name": container["name"],
-        "image": container["image"],
-        "lastStatus": task.status.value if task.status.value in ("RUNNING", "STOPPED") else "PENDING",
-        "networkInterfaces": [
-            {
-                "attachmentId": task.interface.description.rsplit("/", 1)[-1],
-                "privateIpv4Address": task.interface.private_ip,
-            }
-        ],
-        "cpu": str(container["cpu"]),
-    }
-    if task.container_reason:
-        shown["reason"] = task.container_reason
-    if task.exit_code is not None:
-        shown["exitCode"] = task.exit_code
-    return shown
