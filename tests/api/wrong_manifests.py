@@ -86,7 +86,7 @@ def _tiers() -> Iterator[Wrong]:
     yield _tier("Availability Zone for a Region", {"region": "us-east-1a"}, "such as us-east-1")
     yield _tier("no workload", {"workload": None}, "spec.workload: Required value")
     yield _tier("unknown field", {"colour": "red"}, "field not declared in schema")
-    yield _tier("field of a later version", {"drift": "Repair"}, "field not declared in schema")
+    yield _tier("field of a later version", {"canary": "Slow"}, "field not declared in schema")
     yield _tier(
         "hosted zone by id and name",
         {"endpoint": {"hostedZone": {"id": "Z0123456789ABCDEFGHIJ"}}},

@@ -10,6 +10,7 @@ from tenant_operator.api.objects import (
     NAME_RULE,
     READY,
     Column,
+    Fingerprints,
     KubernetesObject,
     Status,
     readable,
@@ -73,6 +74,9 @@ class Quota(Struct):
 class CellStatus(Status):
     """What the operator has seen and done."""
 
+    fingerprints: Fingerprints | None = None
+    """With the tier's drift: Report: what each AWS resource was last brought to, as a fingerprint. A resource that differs
+    from a spec whose fingerprint is still the same has drifted."""
     summary: CellSummary | None = None
     """The cell's children, counted."""
     quotas: Annotated[tuple[Quota, ...], keyed("code", 100)] = ()

@@ -22,6 +22,7 @@ from tenant_operator.api.objects import (
     NAME_RULE,
     READY,
     Column,
+    Fingerprints,
     KubernetesObject,
     Status,
     readable,
@@ -286,6 +287,9 @@ class InfraGroupSummary(Struct):
 class InfraGroupStatus(Status):
     """What the operator has seen and done."""
 
+    fingerprints: Fingerprints | None = None
+    """With the tier's drift: Report: what each AWS resource was last brought to, as a fingerprint. A resource that differs
+    from a spec whose fingerprint is still the same has drifted."""
     network: NetworkStatus | None = None
     """The VPC and its subnets."""
     load_balancer: LoadBalancerStatus | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import ValidationError, WrapValidator
 
 from tenant_operator.api.conditions import Condition
-from tenant_operator.api.constraints import Rule, Struct, between, keyed, length
+from tenant_operator.api.constraints import Rule, Struct, between, entries, keyed, length
 from tenant_operator.api.types import OBJECT_NAME_PATTERN
 
 GROUP = "tenant-operator.dev"
@@ -52,6 +52,13 @@ class Aws(Struct):
     """Region."""
     role_arn: Annotated[str, length(2048)] | None = None
     """Role through which the operator works there; absent: the operator's own credentials."""
+
+
+Fingerprints = Annotated[
+    Mapping[str, Annotated[str, length(64)]],
+    entries(5000),
+]
+"""Fingerprints by resource: its type and name."""
 
 
 class Status(Struct):

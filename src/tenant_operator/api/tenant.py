@@ -9,6 +9,7 @@ from tenant_operator.api.objects import (
     AGE,
     READY,
     Column,
+    Fingerprints,
     KubernetesObject,
     Status,
     condition_column,
@@ -137,6 +138,9 @@ class TenantSummary(Struct):
 class TenantStatus(Status):
     """What the operator has seen and done."""
 
+    fingerprints: Fingerprints | None = None
+    """With the tier's drift: Report: what each AWS resource was last brought to, as a fingerprint. A resource that differs
+    from a spec whose fingerprint is still the same has drifted."""
     tenant_id: Annotated[str, length(63)] | None = None
     """The tenant's id."""
     endpoint: Annotated[str, length(1024)] | None = None

@@ -42,6 +42,7 @@ from tenant_operator.api.types import (
 from tenant_operator.api.workload import TierWorkload
 
 EndpointMode = Literal["Shared", "PerTenant"]
+DriftMode = Literal["Repair", "Report"]
 RoutingBy = Literal["Path", "Header", "Host"]
 
 DEFAULT_HEADER = "X-Tenant-Id"
@@ -231,6 +232,9 @@ class TierSpec(Struct):
     """How tenants are placed in infra groups."""
     limits: Limits = Limits()
     """How far infra groups and cells are filled."""
+    drift: DriftMode = "Repair"
+    """What is done about changes that somebody else makes in AWS. Repair: they are undone, and an Event says what was
+    found. Report: the condition Drifted and an Event say so, and nothing of what drifted is changed."""
     tags: Tags = Field(default={})
     """Tags on every AWS resource of the tier, for cost allocation; at most 30."""
     paused: bool = False

@@ -9,6 +9,7 @@ from tenant_operator.aws.snapshot import SWEPT
 from tenant_operator.desired import identity as identities
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, LogGroup, Resource, Role, ServiceLinkedRole
+from tenant_operator.engine import sparing
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
@@ -64,6 +65,7 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
         await _delete(engine, visit, cell, tier, site)
         return
     assert tier is not None
+    sparing.begin(visit, tier)
     await _identity(engine, visit, tier, site)
     await _quotas(engine, visit, tier, cell, site)
 
@@ -80,13 +82,21 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     await _load(visit, site, wanted)
     world = {r.address: live for r in wanted if (live := site.view.lives.get(r.address)) is not None}
     todo = plan(wanted, world, installation=engine.settings.installation)
+    todo = await sparing.spared(engine, visit, todo, wanted, world)
     outcome = await engine.clouds.executor(site).apply(todo)
     # AWS says "it has been taken" where the role is there under a name that we cannot read: once is enough.
     linked.update(a.address for a in outcome.done if a.address.type == ServiceLinkedRole.__name__)
     visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, world)
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)
-    elif not visit.refuse("Ready", todo.refusals):
+    elif visit.refuse("Ready", todo.refusals):
+        return
+    sparing.tell(engine, visit, complete=outcome.error is None)
+    missing = visit.drift.missing() if visit.drift is not None else []
+    if missing:
+        visit.conditions.false("Ready", "Drifted", f"{missing[0]} is missing")
+        sparing.stall(visit)
+    elif outcome.error is None:
         visit.ready("Ready", "the account is reached; the tier's roles and log group are there")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tenant_operator.api import Cell, Tier
@@ -12,7 +12,16 @@ from tenant_operator.aws.accounts import AccountRef, Accounts
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.snapshot import View
-from tenant_operator.desired.resources import GLOBAL, Address, Live, Record, Resource, lookup_in, resolve
+from tenant_operator.desired.resources import (
+    GLOBAL,
+    Address,
+    Live,
+    Record,
+    Resource,
+    World,
+    lookup_in,
+    resolve,
+)
 from tenant_operator.engine.executor import Executor
 from tenant_operator.engine.lanes import Lanes
 from tenant_operator.plan.change import Action, Plan, Verb
@@ -111,17 +120,25 @@ class Clouds:
         )
 
     async def apply_records(
-        self, zone: Zone, desired: Iterable[Resource], removals: Iterable[Live], world: Mapping[Address, Live]
+        self,
+        zone: Zone,
+        desired: Iterable[Resource],
+        removals: Iterable[Live],
+        world: Mapping[Address, Live],
+        spare: Callable[[Plan, World], Awaitable[Plan]] | None = None,
     ) -> Plan:
         """Bring records in line, all of this call in one batch, and wait until Route 53 answers with them everywhere.
 
-        `world` holds what the records refer to (load balancers). Returns the plan that was carried out.
+        `world` holds what the records refer to (load balancers). `spare` takes out of the plan what is to be left as it
+        is. Returns the plan that was carried out.
 
         Raises:
             AwsError: Route 53 refused.
         """
         everything = {**world, **zone.view.lives}
         todo = plan(desired, everything, installation=self.installation, removals=removals)
+        if spare is not None:
+            todo = await spare(todo, everything)
         if todo:
             changes = [_change(action, everything) for action in todo.actions]
             for live in await self.lanes.zone(zone.caller, zone.id).submit(changes):

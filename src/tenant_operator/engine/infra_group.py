@@ -17,7 +17,7 @@ from tenant_operator.desired.resources import (
     TargetGroup,
     VpcEndpoint,
 )
-from tenant_operator.engine import infra_group_removal
+from tenant_operator.engine import infra_group_removal, sparing
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group_report import DEAD_ENDPOINT, report, sum_up
@@ -66,7 +66,7 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
             return
         design = await surroundings(engine, visit, design, site)
     except AwsError as error:
-        visit.conditions.keep(*visit.conditions.known)
+        visit.conditions.keep(*visit.conditions.known, "Drifted")
         visit.fail("Ready", error)
         return
     except Refused as refused:
@@ -75,6 +75,7 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
         visit.stall(refused.reason, str(refused))
         visit.look_again(300.0)
         return
+    sparing.begin(visit, tier)
     await _converge(engine, visit, design, site)
 
 
@@ -135,12 +136,14 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
     todo = plan(
         wanted, lives, installation=engine.settings.installation, removals=_dead(engine, visit, lives)
     )
+    todo = await sparing.spared(engine, visit, todo, wanted, lives, scope="group")
     if not todo:
         addresses = {resource.address for resource in wanted}
         owned = [
             live for address, live in world.items() if address not in addresses and _is_own(design, live)
         ]
         todo = plan(wanted, lives, installation=engine.settings.installation, removals=owned)
+        todo = await sparing.spared(engine, visit, todo, wanted, lives, scope="group")
     if todo and not visit.previous.get("conditions"):
         visit.conditions.unknown("Ready", "Creating", f"{len(todo.actions)} AWS resources are being made")
         visit.reconciling("Creating", f"{len(todo.actions)} AWS resources are being made")
@@ -152,6 +155,7 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
     for family in visit.stale:
         site.view.forget(family.value)
     await weigh(engine, visit, design, site)
+    sparing.tell(engine, visit, complete=not visit.failed)
     sum_up(visit)
 
 

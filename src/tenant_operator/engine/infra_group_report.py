@@ -20,6 +20,7 @@ from tenant_operator.desired.resources import (
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.settings import ENDPOINT_RETRY_SECONDS
+from tenant_operator.engine.sparing import ADVICE, holds_up, stall
 from tenant_operator.engine.visit import Visit
 from tenant_operator.placement.ledger import room, shortage
 from tenant_operator.plan.change import Plan
@@ -49,7 +50,10 @@ def report(
             visit.fail(type_, Outcome(failed=failed).error or next(iter(failed.values())))
         elif not visit.refuse(type_, [refusal for refusal in todo.refusals if refusal.address.type in kinds]):
             pending = [a for action in outcome.held_back if (a := action.address).type in kinds]
-            if pending:
+            gone = visit.drift.missing(kinds) if visit.drift is not None else []
+            if gone:
+                visit.conditions.false(type_, "Drifted", f"{gone[0]} was taken away and is left so{ADVICE}")
+            elif pending:
                 visit.conditions.false(
                     type_, "Pending", f"waiting for what {pending[0].type} {pending[0].name} needs"
                 )
@@ -178,5 +182,8 @@ def sum_up(visit: Visit) -> None:
         visit.ready("Ready", "tenants can live here")
         return
     said = visit.conditions.get(missing[0])
+    if holds_up(visit, said["reason"]):
+        stall(visit)
+        said = visit.conditions.get("Stalled")
     visit.conditions.false("Ready", said["reason"], said["message"])
     visit.reconciling(said["reason"], said["message"])

@@ -30,6 +30,7 @@ from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
+from tenant_operator.engine.sparing import spared
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.change import Refusal, turns_requests
 from tenant_operator.plan.diff import plan
@@ -195,12 +196,14 @@ async def _converge(
             removals=result.stage.removals,
         )
         result.refusals = (*result.stage.refusals, *todo.refusals)
+        todo = await spared(engine, visit, todo, result.stage.desired, world, scope=group)
+        settled = result.stage.ready
         if not todo:
-            visit.repaired(memory, result.stage.desired, todo, (), world, scope=group)
+            visit.repaired(memory, result.stage.desired, todo, (), world, scope=group, settled=settled)
             break
         tried.update(a.address for a in todo.actions if a.address.type == TaskDefinition.__name__)
         outcome = await executor.apply(todo)
-        visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group)
+        visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group, settled=settled)
         if any(turns_requests(action) for action in outcome.done):
             memory[("turned", group)] = engine.clock()
         result.outcome.done += outcome.done

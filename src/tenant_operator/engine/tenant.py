@@ -9,7 +9,7 @@ from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.desired import acceptance, routing
 from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.workload import Workload
-from tenant_operator.engine import tenant_removal
+from tenant_operator.engine import sparing, tenant_removal
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.serving import Serving, holds_anything, serve
 from tenant_operator.engine.tenant_records import converge_records
@@ -45,18 +45,22 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     if not _placed(engine, visit, choice, tenant):
         return
     await _reserve(engine, visit, tenant, choice)
+    sparing.begin(visit, tier)
     results = await asyncio.gather(
         *(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups))
     )
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
     await converge_records(engine, visit, tier, tenant, results)
+    sparing.tell(engine, visit, complete=all(result.error is None for result in results))
     required, unserved = _required(engine, tier, results)
     report(engine, visit, tier, tenant, workload, results, required, unserved, leaving)
 
 
 def refuse(visit: Visit, reason: str, message: str) -> None:
     """The tenant is not accepted: it keeps what it has, and gets no change."""
-    visit.conditions.keep("Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
+    visit.conditions.keep(
+        "Placed", "ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady", "Drifted"
+    )
     visit.conditions.false("Accepted", reason, message)
     visit.conditions.false("Ready", reason, message)
     visit.stall(reason, message)

@@ -11,6 +11,7 @@ from tenant_operator.desired.resources import Address, Live, Record, Resource
 from tenant_operator.engine.clouds import Zone
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.serving import Serving
+from tenant_operator.engine.sparing import ADVICE, spared
 from tenant_operator.engine.visit import Visit
 from tenant_operator.engine.weighting import weighted_groups
 
@@ -38,13 +39,25 @@ async def converge_records(
             and (_group_of(record) not in serving or _withdrawn(results, record))
             and (wanted or not serving)
         ]
-        todo = await engine.clouds.apply_records(zone, wanted, gone, world)
+        todo = await engine.clouds.apply_records(
+            zone,
+            wanted,
+            gone,
+            world,
+            lambda todo, world: spared(engine, visit, todo, wanted, world, "records"),
+        )
         visit.repaired(engine.remember(visit.key), wanted, todo, todo.actions, world, scope="records")
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return
     if todo.refusals:
         visit.refuse("EndpointReady", todo.refusals)
+    elif visit.drift is not None and visit.drift.missing(frozenset({Record.__name__})):
+        visit.conditions.false(
+            "EndpointReady",
+            "Drifted",
+            f"a record of {routing.host_of(tier, tenant)} was taken away and is left so{ADVICE}",
+        )
     elif not wanted:
         reason, message = _why_none(results)
         visit.conditions.false("EndpointReady", reason, message)

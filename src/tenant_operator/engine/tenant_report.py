@@ -13,6 +13,7 @@ from tenant_operator.desired.workload import Workload
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.records import placement_in
 from tenant_operator.engine.serving import Serving
+from tenant_operator.engine.sparing import holds_up, stall
 from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit, reason_of
 from tenant_operator.plan.change import Refusal
 
@@ -216,6 +217,8 @@ def _ready(visit: Visit, tenant: Tenant) -> None:
         if was.get("status") != "True" or was.get("reason") != reason:
             visit.notices.append(Notice(reason, message))
         return
+    if holds_up(visit, str(visit.conditions.get(missing)["reason"])):
+        stall(visit)
     # What only a person can mend comes before what merely waits for it.
     said = visit.conditions.get("Stalled" if visit.conditions.is_true("Stalled") else missing)
     visit.conditions.false("Ready", said["reason"], said["message"])

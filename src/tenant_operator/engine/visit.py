@@ -12,6 +12,7 @@ from tenant_operator.aws.snapshot import Family
 from tenant_operator.desired.resources import Resource, World
 from tenant_operator.engine.cache import Key
 from tenant_operator.engine.conditions import Conditions
+from tenant_operator.engine.drift_report import DriftReport
 from tenant_operator.engine.repairs import repairs
 from tenant_operator.engine.summary import NAMED, named
 from tenant_operator.plan.change import Action, Plan, Refusal, Wait
@@ -69,6 +70,8 @@ class Visit:
     """Seconds until the next look; None: when something happens."""
     failed: bool = False
     """Whether the next look comes after a growing backoff."""
+    drift: DriftReport | None = None
+    """With `drift: Report`: what is found changed and left alone; None: it is mended."""
     released: bool = False
     """Whether nothing is left in AWS, so that the finalizer may go."""
 
@@ -122,7 +125,7 @@ class Visit:
 
     def pause(self) -> None:
         """Nothing is done; what was said stays, and the generation is taken note of."""
-        self.conditions.keep(*self.conditions.known)
+        self.conditions.keep(*self.conditions.known, "Drifted")
         self.conditions.true(
             "Paused",
             "Paused",
@@ -152,8 +155,16 @@ class Visit:
         done: Iterable[Action],
         world: World,
         scope: str = "",
+        *,
+        settled: bool = True,
     ) -> None:
-        """Tell people which actions of a plan mended what had been changed behind the operator's back."""
+        """Tell people which actions of a plan mended what had been changed behind the operator's back.
+
+        `settled`: `desired` is the end, and not a step on the way to it.
+        """
+        desired, done = tuple(desired), tuple(done)
+        if self.drift is not None:
+            self.drift.note(desired, todo, done, world, settled=settled)
         mended = repairs(memory.setdefault(("left", scope), {}), desired, todo, done, world)
         if not mended:
             return

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from tenant_operator.api import InfraGroup
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.infra_group import GroupDesign
+from tenant_operator.desired.resources import Record
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.conditions import moment_in, timestamp
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group_removal import DRAINING, NO_WEIGHT, drain_left, drain_seconds
 from tenant_operator.engine.records import group_weight, tier_record, why_no_weight
+from tenant_operator.engine.sparing import ADVICE, spared
 from tenant_operator.engine.visit import Notice, Visit
 
 
@@ -41,13 +43,25 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
             visit.conditions.false("EndpointReady", "Pending", f"{name} is about to lead here")
             await engine.checkpoint(visit, group)
         world = site.view.world(design.name)
-        todo = await engine.clouds.apply_records(zone, [record], (), world)
+        todo = await engine.clouds.apply_records(
+            zone,
+            [record],
+            (),
+            world,
+            lambda todo, world: spared(engine, visit, todo, [record], world, "records"),
+        )
         visit.repaired(engine.remember(visit.key), [record], todo, todo.actions, world, scope="records")
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return
     if todo.refusals:
         visit.refuse("EndpointReady", todo.refusals)
+        return
+    if visit.drift is not None and visit.drift.missing(frozenset({Record.__name__})):
+        visit.fields["weight"] = 0
+        visit.conditions.false(
+            "EndpointReady", "Drifted", f"the record of {name} was taken away and is left so{ADVICE}"
+        )
         return
     if live is None:
         visit.notices.append(Notice("Weighted", f"{name} leads here with weight {group.spec.dns_weight}"))
