@@ -11,7 +11,7 @@ from tests.e2e import census, inventory
 from tests.e2e import manifests as m
 from tests.e2e.calm import await_rest, sweeps_since
 from tests.e2e.stage import DNS_ACCOUNT, Stage
-from tests.kstatus import status_of
+from tests.kstatus import kstatus
 
 pytestmark = pytest.mark.e2e
 
@@ -117,7 +117,7 @@ def test_one_event_tells_of_each_finding_however_often_it_is_looked_at(spoilt: S
 
 
 def test_flux_and_kubectl_wait_see_a_tenant_that_still_serves_as_current(spoilt: Stage) -> None:
-    assert status_of(spoilt.get("tenant", "health", m.NAMESPACE)) == "Current"
+    assert kstatus([spoilt.get("tenant", "health", m.NAMESPACE)]) == ["Current"]
 
 
 def test_an_edit_of_a_drifted_tenant_goes_through_and_leaves_the_drift(spoilt: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tenant_operator.desired import names, tags
 from tenant_operator.desired.placed import GroupSite
@@ -13,6 +13,7 @@ from tenant_operator.desired.resources import (
     Address,
     Cluster,
     FixedResponse,
+    Forward,
     HealthCheck,
     ListenerRule,
     Live,
@@ -73,6 +74,22 @@ class Tenancy:
     slots: tuple[Slot, ...]
     suspended: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    def goals(self) -> Iterator[Resource]:
+        """What each resource should be in the end, whatever the way there; the weights of the rule apart."""
+        rule = self.rule.spec
+        assert isinstance(rule, ListenerRule)
+        if not self.suspended:
+            rule = replace(
+                rule, action=Forward(tuple((Ref(slot.target_group.address), 1) for slot in self.slots))
+            )
+        yield replace(self.rule, spec=rule)
+        for slot in self.slots:
+            yield from (slot.target_group, slot.cluster, slot.task_definition)
+            service = slot.service.spec
+            assert isinstance(service, Service)
+            count = 0 if self.suspended else service.desired_count
+            yield replace(slot.service, spec=replace(service, desired_count=count))
 
     def mine(self, world: World, kind: type[Spec]) -> Iterator[tuple[Address, Live]]:
         """The live resources of one type that carry this tenant's tags in this group."""

@@ -87,6 +87,8 @@ async def _identity(engine: Engine, visit: Visit, tier: Tier, site: Site) -> Non
     # AWS says "it has been taken" where the role is there under a name that we cannot read: once is enough.
     linked.update(a.address for a in outcome.done if a.address.type == ServiceLinkedRole.__name__)
     visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, world)
+    world = {r.address: live for r in wanted if (live := site.view.lives.get(r.address)) is not None}
+    sparing.left(visit, todo, outcome.done, wanted, world)
     if outcome.error is not None:
         visit.fail("Ready", outcome.error)
     elif visit.refuse("Ready", todo.refusals):

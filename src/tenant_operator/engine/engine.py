@@ -222,20 +222,6 @@ class Engine:
         """Write what a visit has come to so far, before anything is done in AWS that depends on it."""
         await self._publish(visit, obj, may_wait=False)
 
-    async def amend_status(self, key: Key, fields: Mapping[str, Any]) -> None:
-        """Write some fields of the status at once, in the middle of a visit; what else it holds stays as it was.
-
-        Raises:
-            Gone, Refused: the API server did not take them.
-        """
-        shown = self._shown.get(key, self.cache.shown_status(key))
-        after = {**shown, **fields}
-        patch = status_patch(shown, after)
-        if patch:
-            await self.kubernetes.patch_status(key, patch)
-        self._shown[key] = after
-        self.cache.assume_status(key, {**self.cache.status(key), **fields})
-
     async def _publish(self, visit: Visit, obj: Object, *, may_wait: bool) -> None:
         if await self.publisher.publish(visit, obj, may_wait=may_wait):
             self.waking.around(visit.key, obj)

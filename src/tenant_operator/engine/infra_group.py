@@ -151,6 +151,8 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
     outcome = await engine.clouds.executor(site).apply(todo)
     visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, lives)
     world = site.view.world(design.name)
+    lives = {**world, **site.view.world(design.name, also=[resource.address for resource in wanted])}
+    sparing.left(visit, todo, outcome.done, wanted, lives)
     report(engine, visit, design, world, todo, outcome)
     for family in visit.stale:
         site.view.forget(family.value)

@@ -62,6 +62,20 @@ class Publisher:
             await self.tell(key, obj, notice)
         return mattered
 
+    async def amend(self, key: Key, fields: Mapping[str, Any]) -> None:
+        """Write some fields of the status at once, in the middle of a visit; what else it holds stays as it was.
+
+        Raises:
+            Gone, Refused: the API server did not take them.
+        """
+        shown = self._shown.get(key, self.cache.shown_status(key))
+        after = {**shown, **fields}
+        patch = status_patch(shown, after)
+        if patch:
+            await self.kubernetes.patch_status(key, patch)
+        self._shown[key] = after
+        self.cache.assume_status(key, {**self.cache.status(key), **fields})
+
     async def tell(self, key: Key, obj: Object, notice: Notice) -> None:
         """Post an Event about an object."""
         await self.kubernetes.post_event(key, obj.metadata.uid, notice, self.today())

@@ -30,7 +30,7 @@ from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
-from tenant_operator.engine.sparing import spared
+from tenant_operator.engine.sparing import left, spared
 from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.change import Refusal, turns_requests
 from tenant_operator.plan.diff import plan
@@ -196,14 +196,16 @@ async def _converge(
             removals=result.stage.removals,
         )
         result.refusals = (*result.stage.refusals, *todo.refusals)
-        todo = await spared(engine, visit, todo, result.stage.desired, world, scope=group)
-        settled = result.stage.ready
+        todo = await spared(engine, visit, todo, wanted.goals(), world, scope=group)
         if not todo:
-            visit.repaired(memory, result.stage.desired, todo, (), world, scope=group, settled=settled)
+            visit.repaired(memory, result.stage.desired, todo, (), world, scope=group)
+            left(visit, todo, (), wanted.goals(), world, settled=result.stage.ready)
             break
         tried.update(a.address for a in todo.actions if a.address.type == TaskDefinition.__name__)
         outcome = await executor.apply(todo)
-        visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group, settled=settled)
+        visit.repaired(memory, result.stage.desired, todo, outcome.done, world, scope=group)
+        world = {**site.view.world(group, wanted.tenant), **executor.definitions}
+        left(visit, todo, outcome.done, wanted.goals(), world, settled=False)
         if any(turns_requests(action) for action in outcome.done):
             memory[("turned", group)] = engine.clock()
         result.outcome.done += outcome.done

@@ -13,7 +13,7 @@ from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.kubernetes import Gone, Refused
 from tenant_operator.engine.summary import NAMED
 from tenant_operator.engine.visit import Notice, Visit, described
-from tenant_operator.plan.change import Plan
+from tenant_operator.plan.change import Action, Plan
 
 log = logging.getLogger(__name__)
 
@@ -31,26 +31,42 @@ def begin(visit: Visit, tier: Tier) -> None:
 
 
 async def spared(
-    engine: Engine, visit: Visit, todo: Plan, desired: Iterable[Resource], world: World, scope: str = ""
+    engine: Engine, visit: Visit, todo: Plan, goals: Iterable[Resource], world: World, scope: str = ""
 ) -> Plan:
     """The plan as far as it may be carried out: the whole of it, but for drift that is only reported.
+
+    `goals` are what the resources should be in the end.
 
     It is written down first which resources are about to be touched; where that fails nothing is.
     """
     if visit.drift is None:
         return todo
-    todo = visit.drift.without_drift(todo, desired, world, scope)
+    todo = visit.drift.without_drift(todo, goals, world, scope)
     touched = visit.drift.about_to_touch(todo)
     if not touched:
         return todo
     visit.drift.forget(touched)
     try:
-        await engine.amend_status(visit.key, {"fingerprints": dict(visit.drift.fingerprints)})
+        await engine.publisher.amend(visit.key, {"fingerprints": dict(visit.drift.fingerprints)})
     except (Gone, Refused) as error:
         log.warning("nothing is changed for %s: its status cannot be written: %s", visit.key, error)
         visit.failed = True
         return replace(todo, actions=())
     return todo
+
+
+def left(
+    visit: Visit,
+    todo: Plan,
+    done: Iterable[Action],
+    goals: Iterable[Resource],
+    world: World,
+    *,
+    settled: bool = True,
+) -> None:
+    """Take down how a plan leaves things; `world` is what there is now, `settled`: the goals are reached."""
+    if visit.drift is not None:
+        visit.drift.note(goals, todo, done, world, settled=settled)
 
 
 def tell(engine: Engine, visit: Visit, *, complete: bool) -> None:

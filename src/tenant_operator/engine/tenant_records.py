@@ -11,7 +11,7 @@ from tenant_operator.desired.resources import Address, Live, Record, Resource
 from tenant_operator.engine.clouds import Zone
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.serving import Serving
-from tenant_operator.engine.sparing import ADVICE, spared
+from tenant_operator.engine.sparing import ADVICE, left, spared
 from tenant_operator.engine.visit import Visit
 from tenant_operator.engine.weighting import weighted_groups
 
@@ -47,6 +47,7 @@ async def converge_records(
             lambda todo, world: spared(engine, visit, todo, wanted, world, "records"),
         )
         visit.repaired(engine.remember(visit.key), wanted, todo, todo.actions, world, scope="records")
+        left(visit, todo, todo.actions, wanted, {**world, **zone.view.lives})
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

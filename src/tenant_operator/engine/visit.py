@@ -155,16 +155,8 @@ class Visit:
         done: Iterable[Action],
         world: World,
         scope: str = "",
-        *,
-        settled: bool = True,
     ) -> None:
-        """Tell people which actions of a plan mended what had been changed behind the operator's back.
-
-        `settled`: `desired` is the end, and not a step on the way to it.
-        """
-        desired, done = tuple(desired), tuple(done)
-        if self.drift is not None:
-            self.drift.note(desired, todo, done, world, settled=settled)
+        """Tell people which actions of a plan mended what had been changed behind the operator's back."""
         mended = repairs(memory.setdefault(("left", scope), {}), desired, todo, done, world)
         if not mended:
             return

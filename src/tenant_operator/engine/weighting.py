@@ -14,7 +14,7 @@ from tenant_operator.engine.conditions import moment_in, timestamp
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group_removal import DRAINING, NO_WEIGHT, drain_left, drain_seconds
 from tenant_operator.engine.records import group_weight, tier_record, why_no_weight
-from tenant_operator.engine.sparing import ADVICE, spared
+from tenant_operator.engine.sparing import ADVICE, left, spared
 from tenant_operator.engine.visit import Notice, Visit
 
 
@@ -51,6 +51,7 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
             lambda todo, world: spared(engine, visit, todo, [record], world, "records"),
         )
         visit.repaired(engine.remember(visit.key), [record], todo, todo.actions, world, scope="records")
+        left(visit, todo, todo.actions, [record], {**world, **zone.view.lives})
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

@@ -1,8 +1,8 @@
-"""A short text that stands for what is wanted of one AWS resource, the same on every day and in every process.
+"""Short texts that stand for what is wanted of an AWS resource and for what it is, the same in every process.
 
-It says whether the *wish* has changed, whatever AWS has: two wishes have one fingerprint when they would come to the same
-resource. So ids do not count where they stand for another of our resources, and fields that have their defaults do not
-either: a field that a later version of the operator adds changes no fingerprint.
+They tell whose doing a difference is. Where the text of what *is* has changed since the operator last touched the resource,
+somebody else did; where the text of what is *wanted* has, the spec did. Ids do not count where they stand for another of
+our resources, nor do fields that have their defaults: a field that a later version of the operator adds changes no text.
 """
 
 from __future__ import annotations
@@ -13,32 +13,47 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tenant_operator.desired.resources import Address, Forward, Ref, Resource, TaskDefinition, World
+from tenant_operator.desired.resources import Address, Forward, Ref, Resource, Spec, TaskDefinition, World
 
-LENGTH = 12
-"""Hexadecimal digits: too few to guess a secret from, enough that two wishes for one resource hardly ever share them."""
+LENGTH = 10
+"""Hexadecimal digits: too few to guess a secret from, enough that two states of one resource hardly ever share them."""
+
+Names = Mapping[str, str]
+"""What ids stand for."""
 
 
-def fingerprint(resource: Resource, desired: Mapping[Address, Resource], world: World) -> str:
-    """The fingerprint of a resource as it is wanted.
+def names_in(world: World) -> Names:
+    """The names by which fingerprints call what exists.
+
+    Task definitions keep their ids: which revision a service runs is what matters about it.
+    """
+    return {
+        live.id: _name(live.address) for live in world.values() if not isinstance(live.spec, TaskDefinition)
+    }
+
+
+def of_wish(resource: Resource, wanted: Mapping[Address, Resource], names: Names) -> str:
+    """The fingerprint of a resource as it is wanted, tags and all.
 
     Args:
         resource: The resource.
-        desired: What else is wanted: a task definition's content counts as part of what refers to it, because each
+        wanted: What else is wanted: a task definition's content counts as part of what refers to it, because each
             content is another revision with another id.
-        world: What exists: its ids are read as the names of what they belong to.
+        names: What ids in it stand for.
     """
-    names = {live.id: _name(live.address) for live in world.values()}
-    return _digest(_of_resource(resource, desired, names))
+    return _digest(_of_resource(resource, wanted, names))
 
 
-def _of_resource(
-    resource: Resource, desired: Mapping[Address, Resource], names: Mapping[str, str]
-) -> list[Any]:
+def of_state(spec: Spec, names: Names) -> str:
+    """The fingerprint of a resource as it is, or as it has just been set. Tags are not part of it."""
+    return _digest(_plain(spec, {}, names))
+
+
+def _of_resource(resource: Resource, desired: Mapping[Address, Resource], names: Names) -> list[Any]:
     return [_plain(resource.spec, desired, names), sorted(resource.tags.items())]
 
 
-def _plain(value: Any, desired: Mapping[Address, Resource], names: Mapping[str, str]) -> Any:
+def _plain(value: Any, desired: Mapping[Address, Resource], names: Names) -> Any:
     """The value in JSON's terms."""
     if isinstance(value, Ref):
         return [_name(value.address), value.attribute, *_content(value.address, desired, names)]
@@ -57,7 +72,7 @@ def _plain(value: Any, desired: Mapping[Address, Resource], names: Mapping[str, 
 
 
 def _field(
-    owner: Any, item: dataclasses.Field[Any], desired: Mapping[Address, Resource], names: Mapping[str, str]
+    owner: Any, item: dataclasses.Field[Any], desired: Mapping[Address, Resource], names: Names
 ) -> Any:
     """One field; where the order means nothing, in one that does not depend on ids."""
     plain = _plain(getattr(owner, item.name), desired, names)
@@ -66,7 +81,7 @@ def _field(
     return plain
 
 
-def _content(address: Address, desired: Mapping[Address, Resource], names: Mapping[str, str]) -> list[str]:
+def _content(address: Address, desired: Mapping[Address, Resource], names: Names) -> list[str]:
     wanted = desired.get(address)
     if wanted is None or not isinstance(wanted.spec, TaskDefinition):
         return []
