@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -20,12 +21,14 @@ from tenant_operator.aws.budgets import BudgetExhausted, Budgets, Priority
 from tenant_operator.aws.errors import NOT_SIMULATED, REJECTED_CREDENTIALS, AwsError, Category, classify
 from tenant_operator.aws.limits import (
     CALL_WAIT_SECONDS,
+    LONG_POLLS,
     MAX_THREADS,
     READ_ATTEMPTS,
     RESYNC_THREADS_PER_ACCOUNT,
     RETRY_PAUSE_SECONDS,
     THREADS_PER_ACCOUNT,
 )
+from tenant_operator.aws.own_writes import OwnWrites
 from tenant_operator.aws.sessions import Session
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,11 @@ class Target:
     def reads(self) -> bool:
         """Whether the call changes nothing, so that it may be repeated blindly."""
         return self.operation.startswith(("describe_", "list_", "get_"))
+
+    @property
+    def waits(self) -> bool:
+        """Whether the call may take long because it waits for something to come."""
+        return self.operation in LONG_POLLS
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -98,6 +106,7 @@ class Transport:
         self._breakers: defaultdict[tuple[str, str, str], Breaker] = defaultdict(Breaker)
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
         self._slots: defaultdict[str, _Slots] = defaultdict(_Slots)
+        self.own_writes = OwnWrites()
 
     def close(self) -> None:
         """Take no more calls; those under way come to their end."""
@@ -161,7 +170,10 @@ class Transport:
         outcome = "cancelled"
         begun = self._clock()
         try:
-            answer = await self.in_thread(target.account, target.priority, work)
+            if target.waits:
+                answer = await _apart(work)
+            else:
+                answer = await self.in_thread(target.account, target.priority, work)
         except (ClientError, BotoCoreError, ResponseParserError, AwsError) as exc:
             error = classify(exc, target.service, target.operation, target.account, target.region)
             outcome = error.category.value
@@ -176,6 +188,8 @@ class Transport:
         else:
             outcome = "ok"
             breaker.answered()
+            if not target.reads and not target.waits:
+                self.own_writes.note(answer)
             return answer
         finally:
             self.budgets.record(*target.place, target.operation, outcome)
@@ -189,6 +203,31 @@ class Transport:
 def _passing(error: AwsError) -> bool:
     """Whether it is an outage that may pass; a call that the simulated AWS lacks does not come by waiting."""
     return error.category is Category.OUTAGE and error.code != NOT_SIMULATED
+
+
+async def _apart(work: Callable[[], T]) -> T:
+    """Run something that blocks for long in a thread of its own, which nobody waits for when the process ends."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no error
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001  # whoever waits gets it
+            _soon(loop, partial(settle, None, error))
+        else:
+            _soon(loop, partial(settle, result, None))
+
+    threading.Thread(target=run, name="aws-waiting", daemon=True).start()
+    return await future
 
 
 def _soon(loop: asyncio.AbstractEventLoop, release: Callable[[], None]) -> None:

@@ -34,6 +34,24 @@ THREADS_PER_ACCOUNT = 8
 RESYNC_THREADS_PER_ACCOUNT = 4
 """So that a slow sweep leaves threads for people's edits."""
 
+LONG_POLLS = frozenset({"receive_message"})
+"""Calls that wait for something to come. Each has a thread of its own, so that it takes nobody's place."""
+
+# --- Events of changes ----------------------------------------------------------------------------
+
+OWN_WRITES_KEPT = 20_000
+"""Request ids of our own writes, about 3 MB. CloudTrail's events come within minutes; an account's buckets allow about
+ten writes a second, and several accounts are rarely busy for longer than that at once."""
+
+MAX_EVENT_STRINGS = 20_000
+"""Of one event that are looked at: SQS takes 256 KiB, which hold fewer names than that."""
+
+MAX_EVENT_DEPTH = 24
+"""How deep an event is looked into; CloudTrail's own go about ten deep."""
+
+MESSAGES_PER_RECEIVE = 10
+"""The most that SQS gives, and the most that it deletes, at once."""
+
 # --- Circuit breaker ------------------------------------------------------------------------------
 
 BREAKER_FAILURES = 5

@@ -53,7 +53,7 @@ DELETE: Mapping[type[Spec], Callable[[Caller, Live], Awaitable[None]]] = {
 
 
 async def read_load_balancing(
-    caller: Caller, installation: str, *, turn: int | None = None
+    caller: Caller, installation: str, *, turn: int | None = None, in_full: frozenset[str] = frozenset()
 ) -> dict[Address, Live]:
     """Our load balancers with their listeners, and our target groups.
 
@@ -64,6 +64,7 @@ async def read_load_balancing(
         caller: Bound to the account and Region.
         installation: The installation whose resources are ours.
         turn: Which few target groups are read in full (see `target_groups`); by the clock when not given.
+        in_full: ARNs of target groups that are read in full besides.
 
     Raises:
         AwsError: AWS refused a reading.
@@ -85,7 +86,9 @@ async def read_load_balancing(
         )
     )
     lives = [live for part in found for live in part]
-    lives += await _target_groups(caller, installation, groups, known, _turn() if turn is None else turn)
+    lives += await _target_groups(
+        caller, installation, groups, known, _turn() if turn is None else turn, in_full
+    )
     return {live.address: live for live in lives}
 
 
@@ -114,6 +117,7 @@ async def _target_groups(
     groups: list[dict[str, Any]],
     known: Mapping[str, Mapping[str, str]],
     turn: int,
+    in_full: frozenset[str],
 ) -> list[Live]:
     """The target groups, a few of them with the deregistration delay that they really have."""
     lives = [
@@ -122,7 +126,7 @@ async def _target_groups(
         if group["TargetGroupArn"] in known
     ]
     ours = [live.id for live in lives if tags.is_ours(live.tags, installation)]
-    read = target_groups.in_turn(ours, turn, FULL_READS_PER_TURN)
+    read = {*target_groups.in_turn(ours, turn, FULL_READS_PER_TURN), *in_full.intersection(ours)}
     delays = await target_groups.read_target_group_attributes(caller, read)
     return [target_groups.with_delay(live, delays[live.id]) if live.id in delays else live for live in lives]
 

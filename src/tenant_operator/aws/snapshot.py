@@ -79,6 +79,8 @@ class _Reading:
     flight: asyncio.Task[None] | None = None
     flight_started: float = float("-inf")
     flight_priority: Priority = Priority.EDIT
+    forgotten: float = float("-inf")
+    """What began to be read before this moment may lack what has happened since."""
 
 
 @dataclass
@@ -100,6 +102,8 @@ class View:
         self._created: dict[Address, float] = {}
         self._seen: dict[Address, float] = {}
         self._members: defaultdict[str, set[Address]] = defaultdict(set)
+        self._ids: dict[str, Address] = {}
+        self._to_read_in_full: set[str] = set()
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -135,6 +139,11 @@ class View:
         """Every rule of a listener, somebody else's too: their priorities are taken."""
         return [self.lives[address] for address in self._members[f"rules of {listener}"]]
 
+    def with_id(self, id_: str) -> Live | None:
+        """What has this id or ARN."""
+        address = self._ids.get(id_)
+        return None if address is None else self.lives.get(address)
+
     def listeners_with(self, arn: str) -> list[Live]:
         """The listener with this ARN, as a list of one or none."""
         return [live for live in self.of_type(Listener.__name__) if live.id == arn]
@@ -169,8 +178,9 @@ class View:
         self._unset(address)
 
     def forget(self, name: str) -> None:
-        """Make the next asker read again: what we knew has turned out wrong."""
-        self._readings[name].started = float("-inf")
+        """Make the next asker read again: what we knew has turned out wrong, and what is being read now may be."""
+        reading = self._readings[name]
+        reading.started, reading.forgotten = float("-inf"), self.clock()
 
     def forget_rules(self) -> None:
         """The same for the rules of every listener."""
@@ -181,6 +191,31 @@ class View:
     def forget_reading_of(self, live: Live) -> None:
         """The same for the reading that showed a resource."""
         self.forget(_shelf_of(live))
+
+    def distrust(self, live: Live) -> None:
+        """Somebody else has changed a resource: read it again, in full, and believe what is read over our own writes."""
+        self._written.pop(live.address, None)
+        self._created.pop(live.address, None)
+        if isinstance(live.spec, TargetGroup | ListenerRule):
+            self._to_read_in_full.add(live.id)
+        shelf = _shelf_of(live)
+        for name in [name for name in self._readings if _shelf(name) == shelf]:
+            if shelf != "identity" or live.address.name in name.split(" "):
+                self.forget(name)
+
+    def forget_records_of(self, endpoint: str) -> None:
+        """The same for the records of a tier's name and of every name below it."""
+        for name in [name for name in self._readings if name.startswith("records of ")]:
+            if name.endswith(f" {endpoint}"):
+                self.forget(name)
+
+    def distrust_services_of(self, cluster: Live) -> None:
+        """Something has happened to the services of a cluster."""
+        self.forget(f"services of {cluster.id}")
+
+    def distrust_rules_of(self, listener: Live) -> None:
+        """Somebody else has changed the rules of a listener."""
+        self.forget(f"rules of {listener.id}")
 
     def annotate(self, address: Address, **attributes: object) -> None:
         """Add to a live resource's attributes without calling it a write."""
@@ -261,7 +296,9 @@ class View:
             elif caller.priority < reading.flight_priority:
                 slower, flight = flight, self._begin(name, reading, caller, reader, scope)
                 slower.cancel()
-            elif self.clock() - reading.flight_started >= max_age:
+            elif (
+                self.clock() - reading.flight_started >= max_age or reading.flight_started < reading.forgotten
+            ):
                 await asyncio.wait([flight])
                 continue
             await asyncio.wait([flight])
@@ -286,7 +323,9 @@ class View:
         started = self.clock()
         found = await read()
         self._take_in(name, found, started, scope)
-        reading.started, reading.finished = started, self.clock()
+        reading.finished = self.clock()
+        if started >= reading.forgotten:
+            reading.started = started
 
     def _take_in(
         self, name: str, found: Mapping[Address, Live], started: float, scope: tuple[str, ...]
@@ -322,24 +361,34 @@ class View:
         return now - at < UPDATE_VISIBLE_SECONDS and live.spec != ours.spec and live.id == ours.id
 
     def _reader(self, family: Family) -> Reader:
+        if family is Family.LOAD_BALANCING:
+            return self._read_load_balancing
         readers = {
             Family.NETWORK: network.read_network,
             Family.ENDPOINTS: endpoints.read_endpoints,
-            Family.LOAD_BALANCING: load_balancing.read_load_balancing,
             Family.CLUSTERS: compute.read_clusters,
         }
         return lambda caller: readers[family](caller, self.installation)
 
+    async def _read_load_balancing(self, caller: Caller) -> Mapping[Address, Live]:
+        asked = frozenset(self._to_read_in_full)
+        found = await load_balancing.read_load_balancing(caller, self.installation, in_full=asked)
+        self._to_read_in_full -= asked & {live.id for live in found.values()}
+        return found
+
     def _rules_reader(self, listener: Live) -> Reader:
         async def read(caller: Caller) -> Mapping[Address, Live]:
             known = self._known_tags(listener) if caller.priority is Priority.EDIT else {}
-            return await rules.read_rules(caller, self.installation, listener, known)
+            found = await rules.read_rules(caller, self.installation, listener, known)
+            self._to_read_in_full -= {live.id for live in found.values()} - known.keys()
+            return found
 
         return read
 
     def _known_tags(self, listener: Live) -> dict[str, Mapping[str, str]]:
         """The tags of rules that were seen before: a rule's ARN is its own for ever. A sweep reads them anew."""
-        return {live.id: live.tags for live in self.rules_of(listener.id) if live.tags}
+        known = {live.id: live.tags for live in self.rules_of(listener.id) if live.tags}
+        return {arn: found for arn, found in known.items() if arn not in self._to_read_in_full}
 
     def _services_reader(self, cluster: Live) -> Reader:
         async def read(caller: Caller) -> Mapping[Address, Live]:
@@ -376,6 +425,7 @@ class View:
     def _set(self, live: Live) -> None:
         self._unindex(live.address)
         self.lives[live.address] = live
+        self._ids[live.id] = live.address
         self._members[_shelf_of(live)].add(live.address)
         group, tenant = _place(live)
         if group:
@@ -390,6 +440,8 @@ class View:
     def _unindex(self, address: Address) -> None:
         old = self.lives.get(address)
         if old is not None:
+            if self._ids.get(old.id) == address:
+                del self._ids[old.id]
             self._index[_place(old)].discard(address)
             self._members[_shelf_of(old)].discard(address)
 

@@ -10,6 +10,8 @@ from tenant_operator.aws.caller import Caller
 from tenant_operator.desired.resources import (
     Cluster,
     ElasticIp,
+    EventBus,
+    EventRule,
     InternetGateway,
     Listener,
     ListenerRule,
@@ -17,6 +19,7 @@ from tenant_operator.desired.resources import (
     LoadBalancer,
     LogGroup,
     NatGateway,
+    Queue,
     Role,
     RouteTable,
     SecurityGroup,
@@ -120,6 +123,21 @@ async def _logs(caller: Caller, live: Live, put: dict[str, str], drop: tuple[str
         await caller("logs", "untag_resource", resourceArn=arn, tagKeys=list(drop))
 
 
+async def _sqs(caller: Caller, live: Live, put: dict[str, str], drop: tuple[str, ...]) -> None:
+    url = live.attributes["url"]
+    if put:
+        await caller("sqs", "tag_queue", QueueUrl=url, Tags=put)
+    if drop:
+        await caller("sqs", "untag_queue", QueueUrl=url, TagKeys=list(drop))
+
+
+async def _events(caller: Caller, live: Live, put: dict[str, str], drop: tuple[str, ...]) -> None:
+    if put:
+        await caller("events", "tag_resource", ResourceARN=live.id, Tags=as_list(put))
+    if drop:
+        await caller("events", "untag_resource", ResourceARN=live.id, TagKeys=list(drop))
+
+
 _WRITERS: Mapping[type[Spec], _Writer] = {
     **dict.fromkeys(
         (Vpc, Subnet, InternetGateway, ElasticIp, NatGateway, RouteTable, SecurityGroup, VpcEndpoint), _ec2
@@ -128,6 +146,9 @@ _WRITERS: Mapping[type[Spec], _Writer] = {
     **dict.fromkeys((Cluster, Service, TaskDefinition), _ecs),
     Role: _iam,
     LogGroup: _logs,
+    Queue: _sqs,
+    EventBus: _events,
+    EventRule: _events,
 }
 
 

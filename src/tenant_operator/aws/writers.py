@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from tenant_operator.aws import compute, endpoints, identity, load_balancing, logs, network
+from tenant_operator.aws import (
+    compute,
+    endpoints,
+    event_rules,
+    identity,
+    load_balancing,
+    logs,
+    network,
+    queues,
+)
 from tenant_operator.aws.caller import Caller
 from tenant_operator.desired.resources import Live, Resource, Spec
 from tenant_operator.plan.change import FieldChange
 
-_MODULES = (identity, logs, network, endpoints, load_balancing, compute)
+_MODULES = (identity, logs, network, endpoints, load_balancing, compute, queues, event_rules)
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {
     kind: writer for module in _MODULES for kind, writer in module.CREATE.items()

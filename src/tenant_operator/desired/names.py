@@ -67,6 +67,12 @@ def log_group(installation: str, tier: str) -> str:
     return f"/tenant-operator/{_slug(installation, 64)}-{short_hash(installation)}/{tier}"
 
 
+def drift_feed(installation: str, purpose: str = "") -> str:
+    """The name of a queue, bus or rule that brings drift events; at most 64 characters, letters, digits and hyphens."""
+    middle = f"drift-{purpose}-" if purpose else "drift-"
+    return f"{installation_prefix(installation)}{middle}{short_hash(installation, 'drift', purpose)}"
+
+
 def set_identifier(installation: str, infra_group: str) -> str:
     """A weighted record's identity (a contract), at most 128 characters."""
     return f"{installation}/{infra_group}"

@@ -446,11 +446,51 @@ class Record(Spec):
     alias_zone: Id
 
 
+# --- Drift events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue(Spec):
+    """A standard SQS queue. Live attribute `url`."""
+
+    retention_seconds: int
+    visibility_seconds: int = 30
+    wait_seconds: int = 20
+    """How long a receive waits for a message (long polling)."""
+    policy: str | None = None
+    """Canonical JSON; None: nobody but the account itself."""
+    undelivered: str | None = None
+    """ARN of the queue that takes what was received `max_receives` times without being deleted."""
+    max_receives: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventBus(Spec):
+    """An EventBridge bus of our own."""
+
+    policy: str | None
+    """Canonical JSON"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRule(Spec):
+    """An EventBridge rule with one target."""
+
+    bus: str = create_only()
+    """The bus's name; `default` for the one on which AWS's own events are."""
+    pattern: str
+    """Canonical JSON"""
+    target: str
+    """ARN of a queue, or of a bus in another account."""
+    enabled: bool = True
+
+
 TYPES: Mapping[str, type[Spec]] = {
     kind.__name__: kind
     for kind in (
         ServiceLinkedRole, Role, LogGroup, Vpc, Subnet, InternetGateway, ElasticIp, NatGateway, RouteTable, SecurityGroup,
         VpcEndpoint, LoadBalancer, Listener, TargetGroup, ListenerRule, Cluster, TaskDefinition, Service, Record,
+        Queue, EventBus, EventRule,
     )
 }  # fmt: skip
 

@@ -177,6 +177,11 @@ class Cache:
         """A tier's tenants, by namespace and name."""
         return [obj for obj in self._sorted(self._tenants_of[tier]) if isinstance(obj, Tenant)]
 
+    def tenants_with_id(self, tier: str, tenant_id: str) -> list[Tenant]:
+        """A tier's tenants of this id: one, or rivals for it."""
+        found = self._tenants_by_claim.get((tier, "id", tenant_id), set())
+        return [obj for obj in self._sorted(found) if isinstance(obj, Tenant)]
+
     def rivals_of(self, tenant: Tenant) -> list[Tenant]:
         """The tenants of the same tier that may conflict with one: every true rival, and few others."""
         tier, path = tenant.spec.tier_ref.name, tenant.path_prefix

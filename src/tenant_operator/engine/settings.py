@@ -27,6 +27,8 @@ ROLLOUT_LAST_POLL_SECONDS = 15.0
 """Waiting for a rollout: the polls start close together and end far apart."""
 IDENTITY_GRACE_SECONDS = 120.0
 """A new role is not usable everywhere at once; until then "unable to assume role" is no failure."""
+EVENTS_REMEMBERED = 10_000
+"""Ids of events that have come: SQS and EventBridge may bring one twice, within minutes."""
 QUOTAS_SECONDS = 3600.0
 """How long what Service Quotas said stays good: quotas change by a person's request, and its API allows few calls."""
 ENDPOINT_RETRY_SECONDS = 600.0

@@ -47,7 +47,7 @@ from tenant_operator.plan.change import Action, FieldChange, Plan, Refusal, Risk
 DELETE_ORDER = (
     "Record", "ListenerRule", "Service", "TargetGroup", "Cluster", "TaskDefinition", "Listener", "LoadBalancer",
     "VpcEndpoint", "NatGateway", "ElasticIp", "SecurityGroup", "RouteTable", "Subnet", "InternetGateway", "Vpc",
-    "LogGroup", "Role", "ServiceLinkedRole",
+    "LogGroup", "Role", "ServiceLinkedRole", "EventRule", "EventBus", "Queue",
 )  # fmt: skip
 """Types in the order in which AWS lets them go: whatever refers to another stands before it."""
 
