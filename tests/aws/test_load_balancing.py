@@ -67,8 +67,10 @@ async def delete(cell: Cell, live: Live) -> None:
     await load_balancing.DELETE[type(live.spec)](cell.caller, live)
 
 
-async def read(cell: Cell, **options: int) -> dict[Address, Live]:
-    return await load_balancing.read_load_balancing(cell.caller, INSTALLATION, **options)
+async def read(
+    cell: Cell, turn: int | None = None, in_full: frozenset[str] = frozenset()
+) -> dict[Address, Live]:
+    return await load_balancing.read_load_balancing(cell.caller, INSTALLATION, turn=turn, in_full=in_full)
 
 
 async def test_a_new_load_balancer_costs_two_writes_and_needs_nothing_more(cell: Cell) -> None:
