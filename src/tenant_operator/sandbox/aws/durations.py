@@ -42,6 +42,7 @@ class Durations:
     role_propagation: float = 8.0  # a new IAM role until another service may assume it
     nat_gateway_pending: float = 60.0
     nat_gateway_deleting: float = 30.0
+    staleness: float = 0.0  # how long after a write reads may still show what was before it; 0: never
     trail_delivery: float = 30.0  # a CloudTrail event until it is on its event bus; half to twice as long
     event_delivery: float = 0.5  # from an event bus to a target
     queue_name_held: float = 60.0  # a deleted queue's name until it can be used again

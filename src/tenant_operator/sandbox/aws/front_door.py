@@ -20,6 +20,7 @@ from tenant_operator.sandbox.aws.calls import Call, Outcome, Principal, kind_of
 from tenant_operator.sandbox.aws.failures import AwsFailure, not_simulated
 from tenant_operator.sandbox.aws.faults import Fault, FaultKind, Faults, failure_of
 from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.staleness import Staleness
 from tenant_operator.sandbox.aws.throttling import Throttles
 from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest, Identified, Scope
 
@@ -41,10 +42,12 @@ class FrontDoor:
     log: CallLog = field(default_factory=CallLog)
     faults: Faults = field(init=False)
     throttles: Throttles = field(init=False)
+    staleness: Staleness = field(init=False)
 
     def __post_init__(self) -> None:
         self.faults = Faults(self.sim.rng)
         self.throttles = Throttles(self.sim.now)
+        self.staleness = Staleness(self.sim)
 
     def answer(self, request: HttpRequest) -> HttpAnswer:
         """Answer a request to an AWS API.
@@ -119,13 +122,16 @@ class FrontDoor:
             validate(call)
         handler = self.sim.handlers.get(key)
         result: Mapping[str, Any] | None = None
-        if handler is not None:
-            result = handler(call)
-            answer = wire.success(identified, result, call.request_id)
-        elif call.service in self.sim.own_services:
+        if handler is None and call.service in self.sim.own_services:
             raise not_simulated(call.service, call.action, "the sandbox does not simulate this call")
-        else:
-            answer = moto_backend.answer(call, request)
+        if call.kind == "write":
+            self.staleness.before_write(call)
+        with self.staleness.read(call):
+            if handler is not None:
+                result = handler(call)
+                answer = wire.success(identified, result, call.request_id)
+            else:
+                answer = moto_backend.answer(call, request)
         if answer.status < 400:
             for observe in self.sim.observers.get(key, ()):
                 observe(call)

@@ -15,6 +15,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -38,9 +40,18 @@ Control = Callable[
 StateT = TypeVar("StateT")
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
+StateKey = tuple[type[Any], str, str]  # kind, account, Region
 PartT = TypeVar("PartT")
 
 OPERATOR_ACCOUNT = "111111111111"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """States as a reader sees them, who is shown something else than what is so."""
+
+    states: dict[StateKey, Any]
+    covers: Callable[[StateKey], bool]  # whether a state that is not among them was not there
 
 
 class Behaviours:
@@ -121,7 +132,8 @@ class Simulation:
         ] = {}  # (account, Region, quota code): what was granted
         self.control_routes: dict[tuple[str, str], Control] = {}
         self._parts: dict[Callable[[Simulation], Any], Any] = {}
-        self._states: dict[tuple[type[Any], str, str], Any] = {}
+        self._states: dict[StateKey, Any] = {}
+        self._seen: Seen | None = None
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._at_stop: list[Callable[[], None]] = []
@@ -184,9 +196,10 @@ class Simulation:
     def state(self, kind: type[StateT], account: str, region: str) -> StateT:
         """The one `kind()` of an account and Region, made at first use."""
         key = (kind, account, region)
-        found = self._states.get(key)
+        states = self._seen.states if self._seen is not None and self._seen.covers(key) else self._states
+        found = states.get(key)
         if found is None:
-            found = self._states[key] = kind()
+            found = states[key] = kind()
         return found
 
     def part(self, kind: Callable[[Simulation], PartT]) -> PartT:
@@ -201,6 +214,19 @@ class Simulation:
         for (found_kind, account, region), found in list(self._states.items()):
             if found_kind is kind:
                 yield account, region, found
+
+    def all_states(self) -> list[tuple[StateKey, Any]]:
+        """All states of all kinds, by kind, account and Region."""
+        return list(self._states.items())
+
+    @contextmanager
+    def seeing(self, seen: Seen) -> Iterator[None]:
+        """Within this, `state` gives what is seen instead of what is so."""
+        self._seen = seen
+        try:
+            yield
+        finally:
+            self._seen = None
 
     def quota(self, account: str, region: str, code: str, default: float) -> float:
         """The applied value of a quota: what the account was granted, else AWS's default."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from tenant_operator.sandbox.aws.calls import Call
 from tenant_operator.sandbox.aws.client import ControlError, SandboxAWS
+from tenant_operator.sandbox.aws.front_door import FrontDoor
+from tenant_operator.sandbox.aws.simulation import Simulation
+from tenant_operator.sandbox.aws.wire import HttpRequest
 from tests.sandbox.aws.foundations.conftest import REGION, Account, client, refused
 
 UNKNOWN = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "none"}
@@ -53,6 +58,43 @@ def test_a_call_that_is_not_there_fails_loudly_and_is_not_retried(
         getattr(account.client(service), operation)(**parameters)
     [call] = account.control.calls(before, account=account.id)
     assert (call["status"], call["code"]) == (501, "SandboxNotImplemented")
+
+
+@pytest.mark.parametrize("register", ["handles", "validates", "observes"])
+def test_a_broken_behaviour_is_told_apart_from_an_outage(register: str) -> None:
+    sim = Simulation()
+    key = sim.credentials.issue_user_key("111111111111", "arn:aws:iam::111111111111:root")
+
+    def broken(_: Call) -> None:
+        raise KeyError("oops")
+
+    getattr(sim, register)("ecs", "ListClusters")(broken)
+    answer = FrontDoor(sim).answer(request_of(key.access_key_id, b"{}"))
+    sim.stop()
+    assert answer.status == 501
+    assert json.loads(answer.body) == {
+        "__type": "SandboxNotImplemented",
+        "message": "ecs.ListClusters: the sandbox broke: KeyError: 'oops'",
+    }
+
+
+def test_a_body_that_cannot_be_read_is_answered() -> None:
+    sim = Simulation()
+    key = sim.credentials.issue_user_key("111111111111", "arn:aws:iam::111111111111:root")
+    answer = FrontDoor(sim).answer(request_of(key.access_key_id, b"[1]"))
+    sim.stop()
+    assert (answer.status, b"cannot read it" in answer.body) == (501, True)
+
+
+def request_of(access_key_id: str, body: bytes) -> HttpRequest:
+    """A ListClusters as it comes from the connection."""
+    scope = f"{access_key_id}/20260101/{REGION}/ecs/aws4_request"
+    headers = {
+        "authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+        "x-amz-target": "AmazonEC2ContainerServiceV20141113.ListClusters",
+        "content-type": "application/x-amz-json-1.1",
+    }
+    return HttpRequest("POST", "/", headers, body)
 
 
 def test_regions_are_apart(account: Account) -> None:
