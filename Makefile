@@ -15,10 +15,10 @@ export PATH := $(PATH):$(CURDIR)/.tooling/bin
 PYTEST_ARGS ?=
 STATE_DIR ?=
 
-.PHONY: help setup demo sandbox test bench check generate format clean
+.PHONY: help setup demo sandbox test crash-matrix bench check generate format clean
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.synced ## make the locked environment in .venv; the other verbs do it by themselves
 
@@ -41,6 +41,10 @@ sandbox: setup ## start a real API server and a simulated AWS, and keep them up 
 test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 	$(RUN)/tenant-operator sandbox prepare
 	$(RUN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+crash-matrix: setup ## strike the operator at every single write in turn: an hour (SCENARIOS="change an image,…" for a part)
+	$(RUN)/tenant-operator sandbox prepare
+	TENANT_OPERATOR_CRASH_MATRIX="$(or $(SCENARIOS),all)" $(RUN)/pytest tests/e2e/test_crash_matrix.py --log-cli-level=INFO
 
 bench: setup ## measure what the operator costs, as a table and as JSON
 	$(RUN)/tenant-operator bench
