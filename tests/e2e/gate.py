@@ -7,12 +7,12 @@ the one that users run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import tempfile
 import threading
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -75,6 +75,7 @@ class Gate:
 
     def __exit__(self, *_: object) -> None:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(self._cancel_rest(), self._loop).result(30)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
 
@@ -130,8 +131,10 @@ class Gate:
                 bool(write) and strike is not None and not strike.struck and len(self.writes) >= strike.at
             )
             if not struck or strike is None:
-                async with self._forward(request, body, upstream, context, headers) as answer:
-                    return await _pass_on(request, answer)
+                with contextlib.suppress(ConnectionError):  # the operator has gone, or was killed
+                    async with self._forward(request, body, upstream, context, headers) as answer:
+                        return await _pass_on(request, answer)
+                raise web.HTTPServiceUnavailable
             strike.struck = write
             if strike.when is not When.BEFORE:
                 async with self._forward(request, body, upstream, context, headers) as answer:
@@ -152,7 +155,7 @@ class Gate:
         self._runners.append(runner)
         self._ports.append(runner.addresses[0][1])
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _forward(
         self,
         request: web.Request,
@@ -177,6 +180,14 @@ class Gate:
         for runner in self._runners:
             await runner.cleanup()
         await self._session.close()
+
+    @staticmethod
+    async def _cancel_rest() -> None:
+        """Watches that nobody reads any more end with the gate."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
 
 async def _pass_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
