@@ -253,3 +253,12 @@ async def test_a_caller_that_gives_up_leaves_its_place_to_the_next() -> None:
     patient.cancel()
     await asyncio.gather(patient, return_exceptions=True)
     assert budgets.waiting() == {}
+
+
+async def test_a_scale_leaves_a_part_of_awss_rates_to_others() -> None:
+    budgets = Budgets(clock=lambda: 0.0, scale=0.5)
+    half = int(rate_of("elbv2", "create_rule").burst * 0.5 * RATE_HEADROOM)
+    for _ in range(half):
+        await budgets.acquire("1", "us-east-1", "elbv2", "create_rule", EDIT, patience=0)
+    with pytest.raises(BudgetExhausted):
+        await budgets.acquire("1", "us-east-1", "elbv2", "create_rule", EDIT, patience=0)

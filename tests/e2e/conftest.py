@@ -12,6 +12,8 @@ from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e.stage import Stage
 
 SWEEP_SECONDS = 6.0
+API_RATE = 10.0
+"""The simulated AWS throttles only where a test tells it to; at AWS's own rates most of a test would be waiting."""
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,9 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     """Makes stages; each is taken down at the end of the module."""
     made: list[Stage] = []
 
-    def make(*, sweep_seconds: float = SWEEP_SECONDS, drain_seconds: float = 1.0) -> Stage:
+    def make(
+        *, sweep_seconds: float = SWEEP_SECONDS, drain_seconds: float = 1.0, api_rate: float = API_RATE
+    ) -> Stage:
         folder: Path = tmp_path_factory.mktemp("stage")
         sandbox = Sandbox(folder / "sandbox")
         sandbox.start()
@@ -27,6 +31,7 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
             sandbox.operator_environment(),
             folder / "operator.log",
             sweep_seconds=sweep_seconds,
+            api_rate=api_rate,
             drain_seconds=drain_seconds,
         )
         stage = Stage(sandbox=sandbox, operator=operator, folder=folder)

@@ -42,7 +42,7 @@ STORMS: dict[str, list[dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def stage(new_stage: Callable[..., Stage]) -> Stage:
     """A stage whose sweeps leave AWS's buckets time to fill again after they have been emptied by throttles."""
-    return new_stage(sweep_seconds=12.0)
+    return new_stage(sweep_seconds=12.0, api_rate=1.0)
 
 
 def onboard(stage: Stage) -> None:

@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Hashable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from fnmatch import fnmatchcase
 from functools import cache
@@ -260,15 +260,16 @@ class BudgetExhausted(Exception):
 
 
 class Budgets:
-    """The buckets of all accounts. Belongs to one event loop; not thread-safe.
+    """The buckets of all accounts, `scale` times as large and as fast as AWS publishes. Not thread-safe.
 
     Attributes:
         calls: how many calls ended how, by (account, Region, service, operation, outcome); for metrics.
         waited: seconds waited for tokens, by (account, Region, bucket).
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, scale: float = 1.0) -> None:
         self._clock = clock
+        self._scale = scale
         self._gates: dict[tuple[str, str, str], _Gate] = {}
         self.calls: Counter[tuple[str, str, str, str, str]] = Counter()
         self.waited: dict[tuple[str, str, str], float] = {}
@@ -323,7 +324,8 @@ class Budgets:
         rate = rate_of(service, operation)
         key = (account, GLOBAL if service in GLOBAL_SERVICES else region, rate.name)
         if key not in self._gates:
-            self._gates[key] = _Gate(Turnstile(rate, self._clock()), self._clock)
+            scaled = replace(rate, burst=rate.burst * self._scale, refill=rate.refill * self._scale)
+            self._gates[key] = _Gate(Turnstile(scaled, self._clock()), self._clock)
         return key, self._gates[key]
 
 

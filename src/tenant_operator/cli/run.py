@@ -49,6 +49,14 @@ def _own_namespace() -> str:
     show_default=True,
     help="How long a changed listener rule takes to be in force everywhere. Set it short in rehearsals only.",
 )
+@click.option(
+    "--api-rate",
+    type=click.FloatRange(0.05, 100),
+    default=1.0,
+    show_default=True,
+    help="Times AWS's published API rates: 0.5 leaves half of them to others in the accounts; above 1 where AWS has raised "
+    "them for you, or in rehearsals.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -67,6 +75,7 @@ def command(
     sweep_seconds: float,
     drain_seconds: float | None,
     settle_seconds: float,
+    api_rate: float,
     log_format: str,
     log_level: str,
     health_address: str,
@@ -89,6 +98,7 @@ def command(
             sweep_seconds=sweep_seconds,
             drain_seconds=drain_seconds,
             settle_seconds=settle_seconds,
+            api_rate=api_rate,
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--installation-id") from error

@@ -60,6 +60,8 @@ class Settings:
     settle_seconds: float = SETTLE_SECONDS
     """How long a changed rule takes to be in force everywhere. A rehearsal on simulated AWS sets it short."""
     workers: int = WORKERS
+    api_rate: float = 1.0
+    """Times AWS's published rates: below 1 where others share the account, above 1 where AWS has raised them."""
 
     def __post_init__(self) -> None:
         if not _INSTALLATION.fullmatch(self.installation):

@@ -15,6 +15,8 @@ import kubernetes
 from aiohttp import web
 
 from tenant_operator.aws.accounts import Accounts
+from tenant_operator.aws.budgets import Budgets
+from tenant_operator.aws.caller import Transport
 from tenant_operator.engine import cell, infra_group, tenant, tier
 from tenant_operator.engine.cache import Kind
 from tenant_operator.engine.clouds import Clouds
@@ -57,7 +59,9 @@ def engine_for(settings: Settings) -> Engine:
     return Engine(
         settings=settings,
         kubernetes=Kubernetes(),
-        clouds=Clouds(installation=settings.installation, accounts=Accounts()),
+        clouds=Clouds(
+            installation=settings.installation, accounts=Accounts(Transport(Budgets(scale=settings.api_rate)))
+        ),
         reconcilers={
             Kind.TIER: tier.reconcile,
             Kind.CELL: cell.reconcile,

@@ -27,6 +27,7 @@ class OperatorProcess:
         sweep_seconds: between two full comparisons with AWS.
         drain_seconds: how long a load balancer is left alone after its last record is gone.
         settle_seconds: how long a changed listener rule takes to be in force everywhere.
+        api_rate: times AWS's published API rates.
         arguments: further arguments of `tenant-operator run`.
     """
 
@@ -38,6 +39,7 @@ class OperatorProcess:
         sweep_seconds: float = 300.0,
         drain_seconds: float = 1.0,
         settle_seconds: float = 1.0,
+        api_rate: float = 1.0,
         arguments: tuple[str, ...] = (),
     ) -> None:
         self._environment = dict(environment)
@@ -48,6 +50,7 @@ class OperatorProcess:
             "--sweep-seconds", str(sweep_seconds),
             "--drain-seconds", str(drain_seconds),
             "--settle-seconds", str(settle_seconds),
+            "--api-rate", str(api_rate),
             *arguments,
         )  # fmt: skip
         self.log = log
