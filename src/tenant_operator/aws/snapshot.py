@@ -41,6 +41,7 @@ from tenant_operator.desired.resources import (
 )
 
 Reader = Callable[[Caller], Awaitable[Mapping[Address, Live]]]
+Reading = Callable[[], Awaitable[Mapping[Address, Live]]]
 
 
 class Family(StrEnum):
@@ -313,19 +314,22 @@ class View:
         reading.flight = asyncio.ensure_future(self._read(name, reading, partial(reader, caller), scope))
         return reading.flight
 
-    async def _read(
-        self,
-        name: str,
-        reading: _Reading,
-        read: Callable[[], Awaitable[Mapping[Address, Live]]],
-        scope: tuple[str, ...],
-    ) -> None:
+    async def _read(self, name: str, reading: _Reading, read: Reading, scope: tuple[str, ...]) -> None:
         started = self.clock()
-        found = await read()
-        self._take_in(name, found, started, scope)
+        await self.take_reading(name, read, scope)
         reading.finished = self.clock()
         if started >= reading.forgotten:
             reading.started = started
+
+    async def take_reading(self, name: str, read: Reading, scope: tuple[str, ...]) -> None:
+        """Make one reading and take in what it shows. A dry run makes each one once."""
+        started = self.clock()
+        found = await read()
+        self._take_in(name, found, started, scope)
+
+    def shown_by(self, name: str) -> list[Live]:
+        """What is kept of a reading."""
+        return [self.lives[address] for address in self._members[_shelf(name)]]
 
     def _take_in(
         self, name: str, found: Mapping[Address, Live], started: float, scope: tuple[str, ...]

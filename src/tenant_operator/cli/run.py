@@ -13,7 +13,8 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # a Pod's probes come from the node, so e
 DEFAULT_HEALTH = f"{ANY_ADDRESS}:8080"
 
 
-def _own_namespace() -> str:
+def own_namespace() -> str:
+    """The namespace of the Pod that this runs in; `default` elsewhere."""
     return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else "default"
 
 
@@ -94,7 +95,7 @@ def command(
     try:
         settings = Settings(
             installation=installation_id,
-            operator_namespace=operator_namespace or os.environ.get("POD_NAMESPACE") or _own_namespace(),
+            operator_namespace=operator_namespace or os.environ.get("POD_NAMESPACE") or own_namespace(),
             sweep_seconds=sweep_seconds,
             drain_seconds=drain_seconds,
             settle_seconds=settle_seconds,

@@ -103,8 +103,12 @@ class Clouds:
         """What is known of an account and Region."""
         key = (account, region)
         if key not in self._views:
-            self._views[key] = View(installation=self.installation, clock=self.clock)
+            self._views[key] = self.new_view()
         return self._views[key]
+
+    def new_view(self) -> View:
+        """A view of an account and Region of which nothing is known yet."""
+        return View(installation=self.installation, clock=self.clock)
 
     def views(self) -> Mapping[tuple[str, str], View]:
         """All views."""

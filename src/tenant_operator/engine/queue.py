@@ -110,11 +110,8 @@ class KeyedQueue(Generic[K]):
         """The next key; it is in flight until `done`."""
         while True:
             self._move_due()
-            key = self._next()
+            key = self._begin_next()
             if key is not None:
-                place = self._in_flight[key] = self._places[key]
-                self._take(key, place)
-                self._busy[(place.flow, place.priority is Priority.EDIT)] += 1
                 return key
             self._wake.clear()
             timeout = max(0.0, self._delayed[0][0] - self.clock()) if self._delayed else None
@@ -122,6 +119,20 @@ class KeyedQueue(Generic[K]):
                 await asyncio.wait_for(self._wake.wait(), timeout)
             except TimeoutError:
                 continue
+
+    def take_ready(self) -> list[K]:
+        """Every key that may be worked on now, in order; all of them are in flight until `done`."""
+        self._move_due()
+        taken = []
+        while (key := self._begin_next()) is not None:
+            taken.append(key)
+        return taken
+
+    def next_in(self) -> float | None:
+        """Seconds until a delayed key is ready; None when none is delayed."""
+        while self._delayed and self._due.get(self._delayed[0][2]) != self._delayed[0][0]:
+            heapq.heappop(self._delayed)
+        return max(0.0, self._delayed[0][0] - self.clock()) if self._delayed else None
 
     def done(self, key: K) -> None:
         """The key is no longer in flight; if it was added meanwhile, it is ready again."""
@@ -159,6 +170,15 @@ class KeyedQueue(Generic[K]):
             if self._due.get(key) == due:
                 del self._due[key]
                 self.add(key, priority)
+
+    def _begin_next(self) -> K | None:
+        """The next key, in flight from now on; None while none may be worked on."""
+        key = self._next()
+        if key is not None:
+            place = self._in_flight[key] = self._places[key]
+            self._take(key, place)
+            self._busy[(place.flow, place.priority is Priority.EDIT)] += 1
+        return key
 
     def _next(self) -> K | None:
         """Whose turn it is: an edit, unless another has waited so long that they take turns."""

@@ -26,23 +26,17 @@ from tenant_operator.desired.resources import (
     TYPES,
     Address,
     Forward,
-    Listener,
-    ListenerRule,
     Live,
-    LoadBalancer,
-    LogGroup,
     Ref,
     Resource,
-    Role,
-    Service,
     Spec,
-    TargetGroup,
     TaskDefinition,
     World,
     lookup_in,
     resolve,
 )
-from tenant_operator.plan.change import Action, FieldChange, Plan, Refusal, Risk, Verb
+from tenant_operator.plan.change import Action, FieldChange, Plan, Refusal, Verb
+from tenant_operator.plan.risk import risk_of_create, risk_of_delete, risk_of_update
 
 DELETE_ORDER = (
     "Record", "ListenerRule", "Service", "TargetGroup", "Cluster", "TaskDefinition", "Listener", "LoadBalancer",
@@ -53,10 +47,6 @@ DELETE_ORDER = (
 
 _RANK = {kind: rank for rank, kind in enumerate(DELETE_ORDER)}
 assert set(_RANK) == set(TYPES), "every type of resource has its place in the order of deletes"
-
-TRAFFIC = (ListenerRule, Listener, LoadBalancer)
-DESTRUCTIVE = (ListenerRule, Listener, LoadBalancer, TargetGroup, Service, LogGroup, Role)
-RESTARTING_FIELDS = frozenset({"task_definition", "target_group", "subnets", "security_groups", "spot"})
 
 
 def plan(
@@ -141,7 +131,12 @@ def _step(resource: Resource, world: World, known: World, installation: str) -> 
     if live is None or _is_anothers_revision(live, installation):
         reason = "it does not exist" if live is None else f"{live.id} was registered by somebody else"
         return Action(
-            verb=Verb.CREATE, address=resource.address, desired=resource, reason=reason, after=after
+            verb=Verb.CREATE,
+            address=resource.address,
+            desired=resource,
+            reason=reason,
+            risk=risk_of_create(resource.spec),
+            after=after,
         )
     refusal = _refusal(resource, live, installation)
     if refusal is not None:
@@ -198,16 +193,6 @@ def _refusal(resource: Resource, live: Live, installation: str) -> Refusal | Non
     )
 
 
-def risk_of_update(spec: Spec, changes: Iterable[FieldChange]) -> Risk:
-    """What an update in place can do to requests under way."""
-    fields = {change.field for change in changes} - {"tags"}
-    if isinstance(spec, Service) and fields & RESTARTING_FIELDS:
-        return Risk.RESTART
-    if isinstance(spec, TRAFFIC) and fields:
-        return Risk.TRAFFIC
-    return Risk.NONE
-
-
 def _deletes(gone: list[Live]) -> list[Action]:
     ordered = sorted(gone, key=lambda live: (_RANK[live.address.type], live.address))
     by_id = {live.id: live.address for live in ordered}
@@ -222,7 +207,7 @@ def _deletes(gone: list[Live]) -> list[Action]:
             address=live.address,
             live=live,
             reason="nothing declares it any more",
-            risk=Risk.DESTRUCTIVE if isinstance(live.spec, DESTRUCTIVE) else Risk.NONE,
+            risk=risk_of_delete(live.spec),
             after=tuple(sorted(users[live.address])),
         )
         for live in ordered

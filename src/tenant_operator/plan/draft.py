@@ -20,7 +20,8 @@ from tenant_operator.desired.resources import (
 )
 from tenant_operator.desired.tenancy import Slot, Tenancy
 from tenant_operator.plan.change import Refusal, Wait
-from tenant_operator.plan.diff import RESTARTING_FIELDS, field_changes
+from tenant_operator.plan.diff import field_changes
+from tenant_operator.plan.risk import RESTARTING_FIELDS
 from tenant_operator.plan.stacks import Stack
 from tenant_operator.plan.stage import Progress
 

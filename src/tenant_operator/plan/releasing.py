@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from tenant_operator.desired.resources import Address, Resource, Service
-from tenant_operator.plan.diff import RESTARTING_FIELDS
 from tenant_operator.plan.draft import Draft
+from tenant_operator.plan.risk import RESTARTING_FIELDS
 from tenant_operator.plan.stacks import Stack
 
 
