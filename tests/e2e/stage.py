@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from botocore.config import Config
 from tenant_operator.sandbox import Sandbox
 from tenant_operator.sandbox.aws.client import SandboxAWS
 from tenant_operator.sandbox.operator_process import OperatorProcess
+from tenant_operator.sandbox.traffic import single_request
+from tenant_operator.sandbox.traffic.client import Answer
 
 REGION = "us-east-1"
 DNS_ACCOUNT, ACCOUNT_A, ACCOUNT_B = "111111111111", "222222222222", "333333333333"
@@ -83,6 +87,20 @@ class Stage:
     def delete(self, *arguments: str) -> None:
         """Delete without waiting."""
         self.kubectl("delete", "--wait=false", "--ignore-not-found", *arguments)
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    def ask(self, url: str, **headers: str) -> Answer:
+        """A request to a tenant, as a new client sends it."""
+        return single_request.send(self.sandbox.aws_endpoint_url, "GET", url, headers, b"", inside=False)
+
+    def sandbox_command(self, subcommand: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`tenant-operator sandbox <subcommand>` on this sandbox, as a person runs it."""
+        command = [sys.executable, "-m", "tenant_operator", "sandbox", subcommand]
+        return subprocess.run(
+            [*command, "--state-dir", str(self.sandbox.folder.path), *arguments],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
     # --- waiting ----------------------------------------------------------------------------------
 

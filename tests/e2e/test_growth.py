@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from functools import partial
 
 import pytest
 
@@ -79,6 +81,46 @@ def test_a_tenant_of_a_per_tenant_tier_has_a_name_and_a_host_condition_of_its_ow
         for v in c.get("HostHeaderConfig", {}).get("Values", ())
     ]
     assert sorted(hosts) == ["own-0.tier-2.us-east-1.example.com", "own-1.tier-2.us-east-1.example.com"]
+
+
+def test_each_tenants_url_is_answered_by_that_tenant_in_both_modes(grown: Stage) -> None:
+    grown.wait("both groups have weight", lambda: weight(grown, "group-1") and weight(grown, "group-2"))
+    grown.wait("the record is there", lambda: grown.records("own-1.tier-2.us-east-1.example.com"))
+    urls = {name: grown.get("tenant", name, m.NAMESPACE)["status"]["endpoint"] for name in TENANTS}
+    urls |= {name: f"http://{name}.tier-2.us-east-1.example.com/" for name in ("own-0", "own-1")}
+    for name, url in urls.items():
+        grown.wait(f"{name} answers", partial(answers, grown, url, name))
+    accounts = {grown.ask(urls["t01"]).json()["account"] for _ in range(30)}
+    assert accounts == {ACCOUNT_A, ACCOUNT_B}
+
+
+def answers(stage: Stage, url: str, tenant: str) -> bool:
+    """Whether a tenant is reached already; another one that answers is an error."""
+    answer = stage.ask(url)
+    assert answer.tenant in ("", tenant)
+    return (answer.status, answer.tenant) == (200, tenant)
+
+
+def test_curl_shows_who_answers_and_says_what_is_wrong(grown: Stage) -> None:
+    url = grown.get("tenant", "t01", m.NAMESPACE)["status"]["endpoint"]
+    assert "x-sandbox-tenant: t01" in grown.sandbox_command("curl", "-i", url).stdout
+    answer = json.loads(
+        grown.sandbox_command("curl", "-o", "json", "-H", "X-Colour: red", f"{url}/x?y=1").stdout
+    )
+    assert (answer["status"], answer["tenant"], answer["body"]["headers"]["x-colour"]) == (200, "t01", "red")
+    nowhere = grown.sandbox_command("curl", "http://nobody.tier-2.us-east-1.example.com/")
+    assert (nowhere.returncode, "does not resolve" in nowhere.stderr) == (1, True)
+    wrong = grown.sandbox_command("curl", "-H", "no colon", url)
+    assert (wrong.returncode, "is no header" in wrong.stderr) == (2, True)
+
+
+def test_only_the_tenant_whose_task_runs_out_of_memory_notices(grown: Stage) -> None:
+    urls = {name: grown.get("tenant", name, m.NAMESPACE)["status"]["endpoint"] for name in ("t02", "t03")}
+    killed = grown.sandbox_command("oom", "--tenant", f"{m.NAMESPACE}/t02")
+    assert killed.returncode == 0, killed.stderr
+    assert {grown.ask(urls["t02"]).status for _ in range(20)} & {502, 503}
+    assert {grown.ask(urls["t03"]).status for _ in range(20)} == {200}
+    grown.wait("t02 is back", lambda: {grown.ask(urls["t02"]).status for _ in range(20)} == {200})
 
 
 def test_conditions_are_complete_and_of_the_present_generation(grown: Stage) -> None:

@@ -136,6 +136,55 @@ def kubectl(folder: StateFolder, arguments: tuple[str, ...]) -> None:
 
 
 @command.command()
+@_state_dir
+@click.argument("url")
+@click.option("-X", "--request", "method", help="The method. Default: GET, or POST with data.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header to send.")
+@click.option("-d", "--data", help="A body to send.")
+@click.option("-i", "--include", is_flag=True, help="Print the answer's status and headers, too.")
+@click.option("--private", is_flag=True, help="Ask DNS from inside a VPC, where private zones answer.")
+@_output
+def curl(
+    folder: StateFolder,
+    url: str,
+    method: str | None,
+    headers: tuple[str, ...],
+    data: str | None,
+    include: bool,
+    private: bool,
+    output: str,
+) -> None:
+    """Send a request as a client would: by DNS, through the load balancer, to a task.
+
+    Whatever status the answer has, the exit code is 0; it is 1 when no answer comes.
+    """
+    from tenant_operator.sandbox.traffic import single_request
+
+    asked = method or ("GET" if data is None else "POST")
+    body = (data or "").encode()
+    endpoint = _ready(folder).aws_endpoint_url
+    try:
+        sent = single_request.parse_headers(headers)
+        answer = single_request.send(endpoint, asked, url, sent, body, inside=private)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if output == "json":
+        click.echo(single_request.as_json(answer))
+    else:
+        click.echo(single_request.as_text(answer, with_head=include))
+
+
+@command.command()
+@_state_dir
+@click.option("--tenant", required=True, metavar="NAMESPACE/NAME", help="Whose task.")
+def oom(folder: StateFolder, tenant: str) -> None:
+    """Let one task of a tenant run out of memory. ECS starts another one; other tenants do not notice."""
+    from tenant_operator.sandbox.traffic.out_of_memory import kill_task
+
+    click.echo(f"killed: {kill_task(_ready(folder), tenant)}")
+
+
+@command.command()
 def prepare() -> None:
     """Fetch or build etcd, kube-apiserver and kubectl, and start nothing."""
     binaries = find_binaries(ConsoleProgress(sys.stderr))
