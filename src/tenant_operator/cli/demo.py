@@ -20,7 +20,7 @@ SWEEP_SECONDS = 8.0
     help="The folder with the manifests.",
 )
 def command(examples: Path) -> None:
-    """Build two tiers with their tenants, onboard one more, repair a drift, and take it all down again."""
+    """Build two tiers with their tenants, onboard one more, repair a drift, call every tenant, and take it all down again."""
     from rich.console import Console
 
     from tenant_operator.sandbox.demo import Demo
@@ -44,6 +44,7 @@ def command(examples: Path) -> None:
                 demo.tables()
                 demo.onboard()
                 demo.drift()
+                demo.requests()
                 demo.tear_down()
     except SandboxError as error:
         raise click.ClickException(str(error)) from error

@@ -1,4 +1,4 @@
-"""The demonstration: two tiers from nothing, one onboarding timed, one drift repaired, and all of it gone again."""
+"""The demonstration: two tiers from nothing, an onboarding, a drift repaired, requests to all, and all of it gone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tenant_operator.sandbox import demo_requests
 from tenant_operator.sandbox.aws.client import SandboxAWS
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.operator_process import OperatorProcess
@@ -102,6 +103,16 @@ class Demo:
         time.sleep(1.0)
         events = self._kubectl("get", "events", "-A", "--field-selector", "reason=DriftRepaired")
         self.console.print(events, highlight=False, soft_wrap=True)
+
+    def requests(self) -> None:
+        """Every tenant is asked for under its own URL, and answers itself."""
+        self._title("Customers call: by path on the shared tier's name, and on each tenant's own name")
+        asked = demo_requests.ask_everybody(
+            self.sandbox.aws_endpoint_url, self._objects("tiers"), self._objects("tenants")
+        )
+        self.console.print(demo_requests.table(asked))
+        total = sum(found.right for found in asked)
+        self.console.print(f"[green]{total} requests, each answered by the right tenant[/]\n")
 
     def tear_down(self) -> None:
         """Delete everything, parents first, and see that AWS is empty."""

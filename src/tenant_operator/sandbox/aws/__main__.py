@@ -6,11 +6,14 @@ import argparse
 import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
 from pathlib import Path
 
+# A request through a load balancer crosses its thread some ten times, each time behind whatever call is being worked on.
+SWITCH_SECONDS = 0.0005
 _PR_SET_PDEATHSIG = 1  # prctl(2): the kernel sends this process a signal when its parent dies
 
 
@@ -49,6 +52,8 @@ def main() -> int:
         SimulatedAws,  # after the flags: --help needs no moto
     )
 
+    sys.setswitchinterval(SWITCH_SECONDS)
+    _raise_open_files()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -60,6 +65,12 @@ def main() -> int:
     stop.wait()
     aws.stop()
     return 0
+
+
+def _raise_open_files() -> None:
+    """Allow as many sockets as the system does: each task that was called has one, each load balancer too."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _die_with_parent(parent: int) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tenant_operator.sandbox.aws_process import AwsProcess
 from tenant_operator.sandbox.traffic.client import CertificateMismatch, Client, RequestLost
 from tests.sandbox.aws.foundations.conftest import eventually
 from tests.sandbox.aws.traffic.conftest import Browser, Web
@@ -321,6 +323,21 @@ async def test_a_deleted_load_balancer_resets_what_is_open_and_refuses_the_rest(
         await asyncio.open_connection(listener["address"], listener["at"])
     with pytest.raises(RequestLost):
         await client.request("GET", f"http://{name}/")
+
+
+def open_files(process: AwsProcess) -> int:
+    return len(list(Path(f"/proc/{process.pids['aws']}/fd").iterdir()))
+
+
+async def test_no_socket_is_left_of_what_is_gone(web: Web, client: Client, running: AwsProcess) -> None:
+    web.open("ephemeral")
+    before = open_files(running)
+    for _ in range(3):
+        assert (await client.request("GET", f"http://{web.name}/ephemeral")).status == 200
+    assert open_files(running) > before
+    await client.close()
+    web.ecs.update_service(cluster=web.cluster, service="ephemeral", desiredCount=0)
+    eventually(lambda: open_files(running) <= before)
 
 
 async def test_a_listener_with_a_new_port_leaves_the_old_one(web: Web, client: Client) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from random import Random
 
 from tenant_operator.sandbox.aws.reachability import admits
 from tenant_operator.sandbox.aws.services.ecs.scheduler import Scheduler
@@ -36,6 +37,7 @@ class DataPlane:
 
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
+        self._rng = Random(sim.rng.getrandbits(64))  # its own: requests leave a seeded run's ids as they are
         self.counts = Counts()
         self.behaviours = Behaviours()
         self._listeners: dict[
@@ -49,12 +51,21 @@ class DataPlane:
 
     def port_of(self, listener: Listener, state: ElbState) -> int:
         """The port on 127.0.0.1 that a listener has, or will have once its load balancer is active."""
+        _, _, _, region, account, _ = listener.arn.split(":", 5)
+        self._sim.state(EcsState, account, region)  # made here, under the lock: the loop only looks it up
         self._start()
         self.sweep()
         server = self._listeners.get(key_of(listener))
         if server is None:
             server = ListenerServer(
-                self._sim, listener, state.target_groups, self, self._choice, self._connections, self.counts
+                self._sim,
+                listener,
+                state.target_groups,
+                self,
+                self._choice,
+                self._connections,
+                self.counts,
+                self._rng,
             )
             self._listeners[server.key] = server
             self._tell(server.open)
@@ -91,7 +102,7 @@ class DataPlane:
         server = self._tasks.get(task.arn)
         if server is None:
             paths = frozenset({str(group.settings.get("HealthCheckPath", "/"))})
-            server = TaskServer(task, self.behaviours.of, lambda _: paths, self._sim.rng)
+            server = TaskServer(task, self.behaviours.of, paths, self._rng)
             self._tasks[task.arn] = server
         return server
 

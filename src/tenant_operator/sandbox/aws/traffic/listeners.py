@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, Protocol
 
 from tenant_operator.sandbox.aws.services.elbv2.state import Listener, LoadBalancer, Rule, TargetGroup
@@ -73,7 +74,9 @@ class ListenerServer:
         choice: TargetChoice,
         connections: TargetConnections,
         counts: Counts,
+        rng: Random,
     ) -> None:
+        self._rng = rng
         self._sim, self._listener, self._groups = sim, listener, groups
         self._tasks, self._choice, self._targets, self._counts = tasks, choice, connections, counts
         self._socket = socket.socket()
@@ -192,7 +195,7 @@ class ListenerServer:
     async def _forward(
         self, rule: Rule, weighted: list[Mapping[str, Any]], request: Request, source_ip: str
     ) -> _Outcome:
-        arn = choose_group(self._sim.rng, weighted)
+        arn = choose_group(self._rng, weighted)
         group = self._groups.get(arn or "")
         if group is None:
             return self._own(503, request, "no target group has a weight")
@@ -223,7 +226,10 @@ class ListenerServer:
         own = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id")
         kept = [(name, value) for name, value in headers if name not in HOP_BY_HOP and name not in own]
         came_for = header(headers, "x-forwarded-for")
-        trace = header(headers, "x-amzn-trace-id") or f"Root=1-{int(time.time()):08x}-{self._sim.hex_id(24)}"
+        trace = (
+            header(headers, "x-amzn-trace-id")
+            or f"Root=1-{int(time.time()):08x}-{self._rng.getrandbits(96):024x}"
+        )
         return [
             *kept,
             ("x-forwarded-for", f"{came_for}, {source_ip}" if came_for else source_ip),

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -25,6 +26,9 @@ from tenant_operator.sandbox.aws.traffic.http1 import (
 from tenant_operator.sandbox.aws.traffic.task_servers import TaskServer
 
 KEPT_CONNECTIONS = 32  # idle ones a task; more are closed
+KEPT_SECONDS = (
+    5.0  # an idle one is closed after this, or twice as long: thousands of tasks share the process's sockets
+)
 
 
 class BadGateway(Exception):
@@ -69,11 +73,18 @@ class TargetChoice:
         return state == "healthy" or (state == "unused" and target.answers)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    connection: Connection[Response]
+    since: float  # on the loop's clock
+
+
 class TargetConnections:
     """Connections to tasks, kept open between requests."""
 
     def __init__(self) -> None:
-        self._idle: defaultdict[int, list[Connection[Response]]] = defaultdict(list)  # by port
+        self._idle: defaultdict[int, list[_Kept]] = defaultdict(list)  # by port, used longest ago first
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def exchange(self, server: TaskServer, request: Request, seconds: float) -> Response:
         """Send a request to a task and return its answer.
@@ -106,13 +117,26 @@ class TargetConnections:
         if response.closes or len(self._idle[port]) >= KEPT_CONNECTIONS:
             connection.close()
         else:
-            self._idle[port].append(connection)
+            loop = asyncio.get_running_loop()
+            self._idle[port].append(_Kept(connection, loop.time()))
+            if self._sweep is None:
+                self._sweep = loop.call_later(KEPT_SECONDS, self._close_unused)
+
+    def _close_unused(self) -> None:
+        loop, self._sweep = asyncio.get_running_loop(), None
+        for port, kept in list(self._idle.items()):
+            while kept and (kept[0].since <= loop.time() - KEPT_SECONDS or not kept[0].connection.is_open):
+                kept.pop(0).connection.close()
+            if not kept:
+                del self._idle[port]
+        if self._idle:
+            self._sweep = loop.call_later(KEPT_SECONDS, self._close_unused)
 
     async def _connection(self, port: int) -> Connection[Response]:
         idle = self._idle.get(port)
         while idle:
-            if (kept := idle.pop()).is_open:
-                return kept
+            if (connection := idle.pop().connection).is_open:
+                return connection
         loop = asyncio.get_running_loop()
         try:
             _, made = await loop.create_connection(lambda: Connection(response_reader()), "127.0.0.1", port)
@@ -122,5 +146,5 @@ class TargetConnections:
 
     def forget(self, port: int) -> None:
         """Close what is idle to a task that ended."""
-        for connection in self._idle.pop(port, ()):
-            connection.close()
+        for kept in self._idle.pop(port, ()):
+            kept.connection.close()

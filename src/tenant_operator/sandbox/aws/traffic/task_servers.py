@@ -82,7 +82,7 @@ class TaskServer:
         self,
         task: Task,
         behaviour: Callable[[Task], Behaviour],
-        health_paths: Callable[[Task], frozenset[str]],
+        health_paths: frozenset[str],
         rng: Random,
     ) -> None:
         self.task = task
@@ -142,7 +142,7 @@ class TaskServer:
     def _status(self, request: Request, behaviour: Behaviour) -> int:
         if not self.task.loaded:
             return 503  # its state is not in memory yet
-        if request.path in self._health_paths(self.task):
+        if request.path in self._health_paths:
             return 503 if behaviour.unhealthy else 200
         if behaviour.error_rate and self._rng.random() < behaviour.error_rate:
             return 500
