@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tenant_operator.sandbox.aws import services, traffic
+from tenant_operator.sandbox.aws import services
 from tenant_operator.sandbox.aws.control import PREFIX, ControlApi
 from tenant_operator.sandbox.aws.credentials import AccessKey
 from tenant_operator.sandbox.aws.durations import Profile
@@ -21,6 +21,7 @@ from tenant_operator.sandbox.aws.front_door import FrontDoor
 from tenant_operator.sandbox.aws.http_server import Server
 from tenant_operator.sandbox.aws.seed import Seed, Seeded, Seeder
 from tenant_operator.sandbox.aws.simulation import OPERATOR_ACCOUNT, Simulation
+from tenant_operator.sandbox.aws.traffic import control
 from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest
 
 STOP_POLL_SECONDS = 0.1  # how often the accepting thread looks whether it shall stop
@@ -119,4 +120,4 @@ def install_services(sim: Simulation) -> None:
     """Install every module of the `services` package, and the data plane."""
     for module in sorted(pkgutil.iter_modules(services.__path__), key=lambda found: found.name):
         importlib.import_module(f"{services.__name__}.{module.name}").install(sim)
-    traffic.install(sim)
+    control.behaviours.install(sim)

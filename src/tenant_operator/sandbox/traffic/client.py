@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
+from tenant_operator.sandbox.aws.traffic import TENANT_HEADER
 from tenant_operator.sandbox.aws.traffic.http1 import (
     Connection,
     Malformed,
@@ -24,7 +25,6 @@ from tenant_operator.sandbox.aws.traffic.http1 import (
     header,
     response_reader,
 )
-from tenant_operator.sandbox.aws.traffic.task_servers import TENANT_HEADER
 
 TIMEOUT_SECONDS = 60.0
 CONNECT_SECONDS = 5.0

@@ -151,6 +151,14 @@ async def test_an_address_where_nothing_runs_is_a_504(web: Web, browser: Browser
     assert (await browser.get("/hand-made")).status == 504
 
 
+async def test_a_port_that_no_container_has_is_a_502(web: Web, browser: Browser) -> None:
+    group = web.new_group()
+    address = web.target_ids("acme")[0]
+    web.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": address, "Port": 9}])
+    web.put_in_force(path("/wrong-port"), Actions=forward(group))
+    assert (await browser.get("/wrong-port")).status == 502
+
+
 @pytest.fixture
 def reachability(web: Web) -> Iterator[None]:
     web.control.settings(reachability=True)

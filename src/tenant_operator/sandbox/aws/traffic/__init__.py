@@ -6,12 +6,4 @@ are opened when a name is asked for or a request needs them, so that tenants nob
 
 from __future__ import annotations
 
-from tenant_operator.sandbox.aws.simulation import Simulation
-from tenant_operator.sandbox.aws.traffic import control
-
-__all__ = ["install"]
-
-
-def install(sim: Simulation) -> None:
-    """Add the control routes, and follow what is deleted."""
-    control.behaviours.install(sim)
+TENANT_HEADER = "x-sandbox-tenant"  # of every answer that comes from a task

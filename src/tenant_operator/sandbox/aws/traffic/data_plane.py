@@ -24,7 +24,7 @@ from tenant_operator.sandbox.aws.traffic.targets import (
     TargetChoice,
     TargetConnections,
 )
-from tenant_operator.sandbox.aws.traffic.task_servers import Behaviours, TaskServer, is_up
+from tenant_operator.sandbox.aws.traffic.task_servers import Behaviours, TaskServer, is_up, ports_of
 
 DEFAULT_STOP_TIMEOUT = (
     30  # s; https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
@@ -87,7 +87,7 @@ class DataPlane:
         """The server of a task that is a target, opened at first use.
 
         Raises:
-            BadGateway: the task does not run.
+            BadGateway: the task does not run, or no container of it has the port.
             GatewayTimeout: there is no task at the address, or it is not reached.
         """
         _, _, _, region, account, _ = load_balancer.arn.split(":", 5)
@@ -95,7 +95,7 @@ class DataPlane:
         task = state.tasks_by_address.get((load_balancer.vpc_id, address))
         if task is None:
             raise GatewayTimeout("nothing is there")
-        if not is_up(task):
+        if not is_up(task) or port not in ports_of(task):
             raise BadGateway("the target refused the connection")
         if self._sim.reachability and not self._is_admitted(load_balancer, task, port):
             raise GatewayTimeout("the target's security groups do not let the load balancer in")

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from tenant_operator.sandbox.aws.services.elbv2.state import Listener, LoadBalancer, Rule, TargetGroup
 from tenant_operator.sandbox.aws.simulation import Simulation
-from tenant_operator.sandbox.aws.traffic import own_answers
+from tenant_operator.sandbox.aws.traffic import TENANT_HEADER, own_answers
 from tenant_operator.sandbox.aws.traffic.counts import Counts, Passed
 from tenant_operator.sandbox.aws.traffic.http1 import (
     HOP_BY_HOP,
@@ -36,7 +36,7 @@ from tenant_operator.sandbox.aws.traffic.targets import (
     TargetConnections,
     choose_group,
 )
-from tenant_operator.sandbox.aws.traffic.task_servers import TENANT_HEADER, TaskServer
+from tenant_operator.sandbox.aws.traffic.task_servers import TaskServer
 from tenant_operator.sandbox.aws.traffic.transforms import TransformFailed, transformed
 
 BACKLOG = 512

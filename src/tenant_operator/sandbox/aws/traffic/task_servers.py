@@ -16,10 +16,10 @@ from random import Random
 from typing import Any
 
 from tenant_operator.sandbox.aws.services.ecs.state import Task, TaskStatus
+from tenant_operator.sandbox.aws.traffic import TENANT_HEADER
 from tenant_operator.sandbox.aws.traffic.http1 import Connection, Request, Response, request_reader
 
 BACKLOG = 256
-TENANT_HEADER = "x-sandbox-tenant"
 _UP = frozenset({TaskStatus.RUNNING, TaskStatus.DEACTIVATING})
 
 
@@ -174,6 +174,12 @@ class TaskServer:
 def is_up(task: Task) -> bool:
     """Whether its server can be reached."""
     return task.status in _UP
+
+
+def ports_of(task: Task) -> frozenset[int]:
+    """The ports on which its containers answer."""
+    mappings = (mapping for container in task.definition.containers for mapping in container["portMappings"])
+    return frozenset(mapping["containerPort"] for mapping in mappings)
 
 
 def identity_of(task: Task) -> dict[str, Any]:
