@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
-from tenant_operator.api.constraints import Rule, Struct, between, immutable, keyed, length
+from pydantic import Field
+
+from tenant_operator.api.constraints import (
+    Rule,
+    Struct,
+    between,
+    entries,
+    immutable,
+    keyed,
+    length,
+    quoted,
+    rules,
+)
 from tenant_operator.api.objects import (
     AGE,
     NAME_RULE,
@@ -15,7 +28,22 @@ from tenant_operator.api.objects import (
     Status,
     readable,
 )
+from tenant_operator.api.quota import Quota
+from tenant_operator.api.quota_codes import OVERRIDABLE
 from tenant_operator.api.types import AccountId, ExternalId, Reference, RoleArn
+
+_CODES = ", ".join(quoted(code) for code in OVERRIDABLE)
+QuotaOverrides = Annotated[
+    Mapping[str, Annotated[int, between(0, 10_000_000)]],
+    entries(len(OVERRIDABLE)),
+    rules(
+        Rule(
+            f"self.all(code, code in [{_CODES}])",
+            f"quotaOverrides takes these codes of Service Quotas only: {', '.join(OVERRIDABLE)}; see docs/capacity.md "
+            "for what each one limits",
+        )
+    ),
+]
 
 
 class CellSpec(Struct):
@@ -41,6 +69,10 @@ class CellSpec(Struct):
     """IAM role through which the operator works in the account. Absent: the operator's own credentials."""
     external_id: ExternalId | None = None
     """External id that the role's trust policy asks for; advised with roleArn."""
+    quota_overrides: QuotaOverrides = Field(default={})
+    """Limits of the account that count in place of what AWS says, by code in Service Quotas (L-7EED9B64: 200),
+    for an account whose quotas the operator may not read, or that others share. Never above a limit that AWS raises
+    for nobody."""
     schedulable: bool = True
     """false: no new tenants here."""
     paused: bool = False
@@ -54,21 +86,6 @@ class CellSummary(Struct):
     """Infra groups that are Ready, of all: "3/3"."""
     tenants: Annotated[int, between(0, 2**31 - 1)] | None = None
     """Tenants that are placed in the cell."""
-
-
-class Quota(Struct):
-    """One of AWS's limits in the account."""
-
-    code: Annotated[str, length(32)]
-    """Code in Service Quotas, such as L-7EED9B64."""
-    name: Annotated[str, length(256)]
-    """Name in Service Quotas."""
-    used: Annotated[int, between(0, 2**53)] | None = None
-    """How much is used, as far as it is known."""
-    limit: Annotated[int, between(0, 2**53)]
-    """How much is allowed."""
-    source: Literal["ServiceQuotas", "AWSDefault", "BuiltIn", "Override"]
-    """Where the limit comes from."""
 
 
 class CellStatus(Status):

@@ -275,13 +275,17 @@ class InfraGroupSummary(Struct):
     free_tenant_slots: Annotated[int, between(0, 2**31 - 1)] | None = None
     """How many more tenants of one cluster it can take."""
     target_groups_used: Annotated[int, between(0, 2**31 - 1)] | None = None
-    """Target groups in use."""
+    """Target groups in use, or kept for tenants that are placed here."""
     target_groups_free: Annotated[int, between(0, 2**31 - 1)] | None = None
     """Target groups that may still be made."""
     rules_used: Annotated[int, between(0, 2**31 - 1)] | None = None
-    """Listener rules in use."""
+    """Listener rules in use, or kept for tenants that are placed here."""
     rules_free: Annotated[int, between(0, 2**31 - 1)] | None = None
     """Listener rules that may still be made."""
+    target_groups_of_others: Annotated[int, between(0, 2**31 - 1)] | None = None
+    """Target groups at the load balancer that belong to no tenant here: made by hand, or left behind by Retain."""
+    rules_of_others: Annotated[int, between(0, 2**31 - 1)] | None = None
+    """Listener rules at the load balancer that belong to no tenant here."""
 
 
 class InfraGroupStatus(Status):

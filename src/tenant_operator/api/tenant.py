@@ -104,6 +104,48 @@ class Effective(Struct):
     """Tasks per cluster."""
 
 
+class Changing(Struct):
+    """What a change that is under way may need at most, while the old and the new stand side by side."""
+
+    target_groups: Annotated[int, between(0, 2**31 - 1)] = 0
+    """Target groups, each with a service."""
+    clusters: Annotated[int, between(0, 2**31 - 1)] = 0
+    """ECS clusters."""
+    tasks: Annotated[int, between(0, 2**31 - 1)] = 0
+    """Tasks of one service, with those that a rollout starts before it stops others."""
+    cpu: Annotated[int, between(0, 2**31 - 1)] = 0
+    """CPU units of one task (1024 = 1 vCPU)."""
+    rules: Annotated[int, between(0, 2**31 - 1)] = 0
+    """Listener rules."""
+    both_providers: bool = False
+    """Whether tasks on Fargate and on Fargate Spot may run at once."""
+
+
+class Reserved(Struct):
+    """The size that there is room for: nothing larger is made before it stands here."""
+
+    clusters: Annotated[int, between(0, 2**31 - 1)] = 1
+    """Dedicated ECS clusters."""
+    replicas: Annotated[int, between(0, 2**31 - 1)] = 1
+    """Tasks per cluster, at most."""
+    maximum_percent: Annotated[int, between(0, 2**31 - 1)] = 200
+    """How far a rollout may exceed the number of tasks."""
+    cpu: Annotated[int, between(0, 2**31 - 1)] = 0
+    """CPU units of a task (1024 = 1 vCPU)."""
+    memory: Annotated[int, between(0, 2**31 - 1)] = 0
+    """Memory of a task in MiB."""
+    port: Annotated[int, between(0, 65535)] = 0
+    """Port of the target groups; another port means other target groups, made beside these."""
+    spot: bool = False
+    """Whether tasks run on Fargate Spot."""
+    suspended: bool = False
+    """Whether the route answers 503."""
+    records: bool = False
+    """Whether the tenant has a record of its own."""
+    changing: Changing | None = None
+    """Only while a change is under way."""
+
+
 class Placement(Struct):
     """What the tenant has in one infra group."""
 
@@ -124,6 +166,8 @@ class Placement(Struct):
     """Names of its ECS clusters."""
     target_groups: Annotated[tuple[Annotated[str, length(255)], ...], elements(20)] = ()
     """Names of its target groups."""
+    reserved: Reserved | None = None
+    """The size that there is room for."""
 
 
 class TenantSummary(Struct):

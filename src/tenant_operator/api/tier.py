@@ -13,6 +13,7 @@ from tenant_operator.api.constraints import (
     between,
     elements,
     immutable,
+    keyed,
     length,
     matching,
     one_of,
@@ -29,6 +30,7 @@ from tenant_operator.api.objects import (
     readable,
 )
 from tenant_operator.api.private_link import PrivateLink
+from tenant_operator.api.quota import Quota
 from tenant_operator.api.types import (
     DnsName,
     ExternalId,
@@ -166,8 +168,9 @@ class Observability(Struct):
 class TierPlacement(Struct):
     """How tenants are placed in infra groups."""
 
-    strategy: Literal["Spread"] = "Spread"
-    """Spread: a new tenant goes to the infra groups with the fewest tenants."""
+    strategy: Literal["Spread", "Pack"] = "Spread"
+    """Spread: a new tenant goes to the infra groups with the fewest tenants. Pack: to those with the most that still
+    have room, so that few load balancers are paid for. Nobody is ever moved."""
 
 
 class Limits(Struct):
@@ -261,6 +264,8 @@ class ScaleUp(Struct):
     """What to make bigger or to add."""
     reason: Annotated[str, length(1024, least=0)] = ""
     """Why, with the number that led to it."""
+    manifest: Annotated[str, length(8192, least=0)] | None = None
+    """What to apply, as YAML: the infra group or cell to add. It changes only when the advice does."""
 
 
 class TierStatus(Status):
@@ -274,6 +279,8 @@ class TierStatus(Status):
     """The tier's children, counted."""
     scale_up: ScaleUp | None = None
     """How to make more room."""
+    quotas: Annotated[tuple[Quota, ...], keyed("code", 10)] = ()
+    """The hosted zone's limits; an account's are in its Cell."""
 
 
 class Tier(KubernetesObject):

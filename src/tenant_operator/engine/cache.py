@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from tenant_operator.api import Cell, InfraGroup, Tenant, Tier, parse
+from tenant_operator.placement.ledger import Totals
+from tenant_operator.placement.reservation import counted
 
 Object = Tier | Cell | InfraGroup | Tenant
 
@@ -79,6 +81,8 @@ class Cache:
         self._tenants_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._tenants_by_claim: defaultdict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._placed_in: defaultdict[str, set[Key]] = defaultdict(set)
+        self._cells_in: defaultdict[str, set[Key]] = defaultdict(set)
+        self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
     # --- filling ----------------------------------------------------------------------------------
@@ -164,6 +168,14 @@ class Cache:
         """A tier's cells, by name."""
         return [obj for obj in self._sorted(self._cells_of[tier]) if isinstance(obj, Cell)]
 
+    def cells_in_account(self, account: str) -> list[Cell]:
+        """The cells of all tiers in one AWS account, by name."""
+        return [obj for obj in self._sorted(self._cells_in[account]) if isinstance(obj, Cell)]
+
+    def reserved_in(self, group: str) -> Totals:
+        """What is reserved for the tenants of an infra group: sums that are kept, so that nobody walks over tenants."""
+        return self._totals[group]
+
     def groups_of_cell(self, cell: str) -> list[InfraGroup]:
         """A cell's infra groups, by name."""
         return [obj for obj in self._sorted(self._groups_of[cell]) if isinstance(obj, InfraGroup)]
@@ -240,11 +252,15 @@ class Cache:
             yield self._objects[key]
 
     def _set_status(self, key: Key, status: dict[str, Any]) -> None:
-        for group in _groups_in(self._status.get(key, {})):
-            self._placed_in[group].discard(key)
+        for placement in self._status.get(key, {}).get("placements") or ():
+            kept = counted(placement)
+            self._placed_in[placement["infraGroup"]].discard(key)
+            self._totals[placement["infraGroup"]].take(kept.lasting, kept.now)
         self._status[key] = status
-        for group in _groups_in(status):
-            self._placed_in[group].add(key)
+        for placement in status.get("placements") or ():
+            kept = counted(placement)
+            self._placed_in[placement["infraGroup"]].add(key)
+            self._totals[placement["infraGroup"]].add(kept.lasting, kept.now)
 
     def _index(self, key: Key, obj: Object) -> None:
         for index, value in self._entries(obj):
@@ -262,6 +278,7 @@ class Cache:
     def _entries(self, obj: Object) -> Iterator[tuple[defaultdict[Any, set[Key]], Any]]:
         if isinstance(obj, Cell):
             yield self._cells_of, obj.spec.tier_ref.name
+            yield self._cells_in, obj.spec.account_id
         elif isinstance(obj, InfraGroup):
             yield self._groups_of, obj.spec.cell_ref.name
         elif isinstance(obj, Tenant):
@@ -283,10 +300,6 @@ def _claims(tenant: Tenant) -> Iterator[tuple[str, str]]:
     yield "path", tenant.path_prefix
     for ancestor in _ancestors(tenant.path_prefix):
         yield "below", ancestor
-
-
-def _groups_in(status: Mapping[str, Any]) -> list[str]:
-    return [placement["infraGroup"] for placement in status.get("placements") or ()]
 
 
 def object_key(obj: Object) -> Key:

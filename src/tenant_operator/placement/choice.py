@@ -4,16 +4,21 @@
 |-----------|------------------------|------------------------------------------------------------------------------|
 | Shared    | –                      | every group of the tier that is not going                                     |
 | PerTenant | placement.infraGroups  | exactly those                                                                |
-| PerTenant | placement.spread: n    | the n where it lives already; for the rest those with the fewest tenants,    |
-|           |                        | other cells first, then by name                                              |
+| PerTenant | placement.spread: n    | the n where it lives already; for the rest other cells first, then by the    |
+|           |                        | tier's strategy, then by name                                                |
+
+Strategies: `Spread` takes the group with the fewest tenants, `Pack` the one with the most that still has room. Nobody is
+moved because somebody else comes or goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tenant_operator.placement.ledger import GroupLedger, room, shortage
+from tenant_operator.placement.ledger import GroupLedger, newcomer, room, shortage
+from tenant_operator.placement.size import Use
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,18 +54,20 @@ class Choice:
         return not self.reason
 
 
-def shared(candidates: Sequence[Candidate], current: Sequence[str], clusters: int) -> Choice:
+def shared(candidates: Sequence[Candidate], current: Sequence[str], need: Use) -> Choice:
     """Every group of the tier: requests for the tier's name may land on any that is weighted."""
     groups = []
-    for candidate in sorted(candidates, key=lambda c: c.name):
+    taken: list[GroupLedger] = []
+    for candidate in sorted(candidates, key=lambda c: (not c.weighted, c.name)):
         if candidate.leaving:
             continue
         if candidate.name in current:
             groups.append(candidate.name)
             continue
-        why = _why_not(candidate, clusters)
+        why = why_not(candidate, need, taken)
         if not why:
             groups.append(candidate.name)
+            taken.append(candidate.ledger)
         elif candidate.weighted:
             return Choice(
                 groups=tuple(group for group in groups if group in current),
@@ -74,14 +81,15 @@ def shared(candidates: Sequence[Candidate], current: Sequence[str], clusters: in
             reason="NoInfraGroup",
             message="the tier has no infra group that takes tenants yet; create one",
         )
-    return Choice(groups=tuple(groups))
+    return Choice(groups=tuple(sorted(groups)))
 
 
 def pinned(
-    candidates: Sequence[Candidate], wanted: Sequence[str], current: Sequence[str], clusters: int
+    candidates: Sequence[Candidate], wanted: Sequence[str], current: Sequence[str], need: Use
 ) -> Choice:
     """Exactly the groups that the spec names."""
     known = {candidate.name: candidate for candidate in candidates}
+    taken: list[GroupLedger] = []
     for name in wanted:
         if name not in known:
             return _held(
@@ -89,25 +97,30 @@ def pinned(
                 "InfraGroupNotFound",
                 f"infra group {name!r} is not one of the tier's; create it or pin another",
             )
-        if name not in current and (why := _why_not(known[name], clusters)):
+        if name in current:
+            continue
+        if why := why_not(known[name], need, taken):
             return _held(current, "NoCapacity", f"pinned to {name}, but {why}")
+        taken.append(known[name].ledger)
     return Choice(groups=tuple(sorted(set(wanted))))
 
 
-def spread(candidates: Sequence[Candidate], count: int, current: Sequence[str], clusters: int) -> Choice:
-    """`count` groups: where the tenant lives already, then the emptiest, in other cells first."""
+def spread(
+    candidates: Sequence[Candidate], count: int, current: Sequence[str], need: Use, strategy: str = "Spread"
+) -> Choice:
+    """`count` groups: where the tenant lives already, then in other cells first, by the strategy."""
     known = {candidate.name: candidate for candidate in candidates}
     kept = [name for name in sorted(current) if name in known and not known[name].leaving][:count]
     chosen = list(kept)
-    refused: dict[str, str] = {}
+    taken: list[GroupLedger] = []
+    rank = ORDERS[strategy]
     while len(chosen) < count:
-        cells = {known[name].cell for name in chosen}
+        refused: dict[str, str] = {}
         open_ = []
         for candidate in candidates:
             if candidate.name in chosen:
                 continue
-            why = _why_not(candidate, clusters)
-            if why:
+            if why := why_not(candidate, need, taken):
                 refused[candidate.name] = why
             else:
                 open_.append(candidate)
@@ -115,17 +128,36 @@ def spread(candidates: Sequence[Candidate], count: int, current: Sequence[str], 
             return Choice(
                 groups=tuple(sorted(chosen)) if kept else (), **_no_room(refused, count, len(chosen))
             )
-        best = min(open_, key=lambda c: (c.cell in cells, c.ledger.tenants, -room(c.ledger), c.name))
+        cells = {known[name].cell for name in chosen}
+        best = min(open_, key=lambda c: (c.cell in cells, *rank(c, need)))
         chosen.append(best.name)
+        taken.append(best.ledger)
     return Choice(groups=tuple(sorted(chosen)))
 
 
-def _why_not(candidate: Candidate, clusters: int) -> str:
+def why_not(candidate: Candidate, need: Use, taken: Sequence[GroupLedger] = ()) -> str:
+    """Why a group cannot take one more tenant that takes `need`, with the number that led to it; empty if it can.
+
+    `taken` are groups that the same tenant has just been given: they may share an account's limits with this one.
+    """
     if candidate.leaving:
         return f"{candidate.name} is being deleted"
     if not candidate.schedulable:
         return f"{candidate.name} (or its cell) is not schedulable"
-    return shortage(candidate.ledger, clusters)
+    ledger = candidate.ledger.beside(taken, need)
+    return "" if room(ledger, need) else shortage(newcomer(ledger, need))
+
+
+def _emptiest(candidate: Candidate, need: Use) -> tuple[Any, ...]:
+    return (candidate.ledger.tenants, -room(candidate.ledger, need), candidate.name)
+
+
+def _fullest(candidate: Candidate, need: Use) -> tuple[Any, ...]:
+    return (-candidate.ledger.tenants, room(candidate.ledger, need), candidate.name)
+
+
+ORDERS: Mapping[str, Callable[[Candidate, Use], tuple[Any, ...]]] = {"Spread": _emptiest, "Pack": _fullest}
+"""Which of the groups with room comes first, by the tier's `placement.strategy`."""
 
 
 def _held(current: Sequence[str], reason: str, message: str) -> Choice:

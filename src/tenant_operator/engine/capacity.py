@@ -1,0 +1,170 @@
+"""The ledgers of infra groups, accounts and hosted zones, from the cache's running sums: no walk over tenants.
+
+The same functions serve the operator and `tenant-operator explain`, which fills a cache from the cluster.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tenant_operator.api import Cell, InfraGroup, Tenant, Tier
+from tenant_operator.api.quota_codes import QuotaCode
+from tenant_operator.api.tenant import NOTHING_OF_ITS_OWN
+from tenant_operator.desired.workload import Workload, merged
+from tenant_operator.engine.cache import Cache, cell_key, group_key, tier_key
+from tenant_operator.placement.infrastructure import account_use, group_use
+from tenant_operator.placement.ledger import GroupLedger
+from tenant_operator.placement.quotas import Limits, Quota, Source, limits
+from tenant_operator.placement.size import Size, Use
+
+
+class Ledgers:
+    """The ledgers as they are at one moment. What several groups share is summed up once."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._regions: dict[tuple[str, str], Use] = {}
+        self._roles: dict[str, Use] = {}
+        self._records: dict[str, int] = {}
+        self._limits: dict[tuple[str, str], Limits] = {}
+
+    def of(self, tier: Tier, cell: Cell, group: InfraGroup) -> GroupLedger:
+        """What a group holds and may hold."""
+        name, account, region = group.metadata.name, cell.spec.account_id, tier.spec.region
+        totals = self._cache.reserved_in(name)
+        shared = Counter(self.region(account, region))
+        shared.update(self._roles_in(account))
+        shared[QuotaCode.RECORDS] = self._records_of(tier)
+        return GroupLedger(
+            name=name,
+            cell=cell.metadata.name,
+            account=account,
+            region=region,
+            zone=tier.spec.endpoint.name,
+            tenants=totals.tenants,
+            max_tenants=tier.spec.limits.tenants_per_infra_group,
+            headroom=tier.spec.limits.target_group_headroom,
+            lasting=totals.lasting,
+            now=totals.now,
+            others=self._others(tier, group),
+            shared=shared,
+            limits=self._limits_of(tier, account),
+        )
+
+    def region(self, account: str, region: str) -> Use:
+        """What all cells of ours take of an account's quotas in one Region."""
+        if (account, region) not in self._regions:
+            found: Use = Counter()
+            for tier, _, group in self._groups_in(account):
+                if tier.spec.region != region or not is_begun(self._cache, group):
+                    continue
+                found.update(self._cache.reserved_in(group.metadata.name).now)
+                own = self._others(tier, group)
+                found.update(own)
+                found[QuotaCode.REGION_TARGET_GROUPS] += own[QuotaCode.TARGET_GROUPS]
+            self._regions[account, region] = found
+        return self._regions[account, region]
+
+    def _others(self, tier: Tier, group: InfraGroup) -> Use:
+        """What belongs to no tenant: the group's own, and what others have at its load balancer."""
+        found = group_use(tier, group)
+        summary = self._cache.status(group_key(group.metadata.name)).get("summary") or {}
+        found[QuotaCode.RULES] = summary.get("rulesOfOthers") or 0
+        found[QuotaCode.TARGET_GROUPS] = summary.get("targetGroupsOfOthers") or 0
+        return found
+
+    def _roles_in(self, account: str) -> Use:
+        if account not in self._roles:
+            cells = self._cache.cells_in_account(account)
+            self._roles[account] = account_use(len({cell.spec.tier_ref.name for cell in cells}))
+        return self._roles[account]
+
+    def _records_of(self, tier: Tier) -> int:
+        """Records in the tier's zone: others', as last read, and our own, placed or made."""
+        name = tier.metadata.name
+        if name not in self._records:
+            summary = self._cache.status(tier_key(name)).get("summary") or {}
+            found = int(summary.get("recordsOfOthers") or 0)
+            for group in self._cache.groups_of_tier(name):
+                found += self._cache.reserved_in(group.metadata.name).now[QuotaCode.RECORDS]
+                found += int(group.spec.dns_weight > 0)
+            self._records[name] = found
+        return self._records[name]
+
+    def _limits_of(self, tier: Tier, account: str) -> Limits:
+        key = (tier.metadata.name, account)
+        if key not in self._limits:
+            told = [
+                quota
+                for cell in self._cache.cells_in_account(account)
+                if self._region_of(cell) == tier.spec.region
+                for quota in quotas_in(self._cache.status(cell_key(cell.metadata.name)))
+            ]
+            told += quotas_in(self._cache.status(tier_key(tier.metadata.name)))
+            self._limits[key] = limits(told)
+        return self._limits[key]
+
+    def _region_of(self, cell: Cell) -> str:
+        tier = self._cache.tier(cell.spec.tier_ref.name)
+        return "" if tier is None else tier.spec.region
+
+    def _groups_in(self, account: str) -> list[tuple[Tier, Cell, InfraGroup]]:
+        return [
+            (tier, cell, group)
+            for cell in self._cache.cells_in_account(account)
+            if (tier := self._cache.tier(cell.spec.tier_ref.name)) is not None
+            for group in self._cache.groups_of_cell(cell.metadata.name)
+        ]
+
+
+def is_begun(cache: Cache, group: InfraGroup) -> bool:
+    """Whether a group may have something in AWS: what only stands in Kubernetes takes no quota yet."""
+    name = group.metadata.name
+    return "aws" in cache.status(group_key(name)) or cache.reserved_in(name).tenants > 0
+
+
+def quotas_in(status: Mapping[str, Any]) -> list[Quota]:
+    """The limits that a cell's or a tier's status tells."""
+    return [
+        Quota(code=q["code"], name=q["name"], limit=q["limit"], source=Source(q["source"]))
+        for q in status.get("quotas") or ()
+    ]
+
+
+def size_of(tier: Tier, tenant: Tenant, workload: Workload) -> Size:
+    """The size that a tenant's spec asks for in each of its groups."""
+    return _size(workload, tenant.clusters, tenant.spec.suspended, tier.mode == "PerTenant")
+
+
+def usual_size(tier: Tier) -> Size:
+    """A tenant of one cluster that sets nothing of its own: what free slots are counted in."""
+    workload = merged(tier.spec.workload, NOTHING_OF_ITS_OWN)
+    return _size(workload, 1, False, tier.mode == "PerTenant")
+
+
+def _size(workload: Workload, clusters: int, suspended: bool, records: bool) -> Size:
+    return Size(
+        clusters=clusters,
+        replicas=workload.replicas,
+        maximum_percent=workload.maximum_percent,
+        cpu=workload.cpu,
+        memory=workload.memory,
+        port=workload.port,
+        spot=workload.spot,
+        suspended=suspended,
+        records=records,
+    )
+
+
+def usable(cache: Cache, groups: Sequence[InfraGroup]) -> list[InfraGroup]:
+    """The groups that may take new tenants: they, and their cells, are schedulable and not going."""
+    found = []
+    for group in groups:
+        cell = cache.cell(group.spec.cell_ref.name)
+        if cell is None or not cell.spec.schedulable or cell.metadata.deletion_timestamp:
+            continue
+        if group.spec.schedulable and not group.metadata.deletion_timestamp:
+            found.append(group)
+    return found
