@@ -59,7 +59,7 @@ def _quota(
         limit, source = min(told), Source.BUILT_IN
     if known.hard and known.default is not None:
         limit = min(limit, known.default)
-    return Quota(code=known.code, name=known.name, limit=limit, source=source)
+    return Quota(code=known.code.value, name=known.name, limit=limit, source=source)
 
 
 async def _from_service_quotas(caller: Caller, known: Known) -> tuple[int, Source] | None:

@@ -5,8 +5,9 @@ The same functions serve the operator and `tenant-operator explain`, which fills
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tenant_operator.api import Cell, InfraGroup, Tenant, Tier
@@ -16,7 +17,7 @@ from tenant_operator.desired.workload import Workload, merged
 from tenant_operator.engine.cache import Cache, cell_key, group_key, tier_key
 from tenant_operator.placement.infrastructure import account_use, group_use
 from tenant_operator.placement.ledger import GroupLedger
-from tenant_operator.placement.quotas import Limits, Quota, Source, limits
+from tenant_operator.placement.quotas import Limits, Quota, Source, limits, unit
 from tenant_operator.placement.size import Size, Use
 
 
@@ -32,8 +33,18 @@ class Ledgers:
 
     def of(self, tier: Tier, cell: Cell, group: InfraGroup) -> GroupLedger:
         """What a group holds and may hold."""
-        name, account, region = group.metadata.name, cell.spec.account_id, tier.spec.region
-        totals = self._cache.reserved_in(name)
+        totals = self._cache.reserved_in(group.metadata.name)
+        return dataclasses.replace(
+            self.of_new_group(tier, cell, group.metadata.name),
+            tenants=totals.tenants,
+            lasting=totals.lasting,
+            now=totals.now,
+            others=self._others(tier, group),
+        )
+
+    def of_new_group(self, tier: Tier, cell: Cell, name: str) -> GroupLedger:
+        """What a group would hold and might hold that is not made yet."""
+        account, region = cell.spec.account_id, tier.spec.region
         shared = Counter(self.region(account, region))
         shared.update(self._roles_in(account))
         shared[QuotaCode.RECORDS] = self._records_of(tier)
@@ -43,24 +54,27 @@ class Ledgers:
             account=account,
             region=region,
             zone=tier.spec.endpoint.name,
-            tenants=totals.tenants,
             max_tenants=tier.spec.limits.tenants_per_infra_group,
             headroom=tier.spec.limits.target_group_headroom,
-            lasting=totals.lasting,
-            now=totals.now,
-            others=self._others(tier, group),
             shared=shared,
             limits=self._limits_of(tier, account),
         )
+
+    def of_group(self, tier: Tier, group: InfraGroup) -> GroupLedger | None:
+        """The same; None where the group's cell is not known."""
+        cell = self._cache.cell(group.spec.cell_ref.name)
+        return None if cell is None else self.of(tier, cell, group)
 
     def region(self, account: str, region: str) -> Use:
         """What all cells of ours take of an account's quotas in one Region."""
         if (account, region) not in self._regions:
             found: Use = Counter()
             for tier, _, group in self._groups_in(account):
-                if tier.spec.region != region or not is_begun(self._cache, group):
+                if tier.spec.region != region:
                     continue
                 found.update(self._cache.reserved_in(group.metadata.name).now)
+                if not is_begun(self._cache, group):
+                    continue
                 own = self._others(tier, group)
                 found.update(own)
                 found[QuotaCode.REGION_TARGET_GROUPS] += own[QuotaCode.TARGET_GROUPS]
@@ -119,10 +133,21 @@ class Ledgers:
         ]
 
 
+def used_in_cell(cache: Cache, tier: Tier, cell: Cell) -> dict[QuotaCode, int]:
+    """How much of each quota is used, in AWS's units; per load balancer and per VPC that of the fullest one."""
+    ledgers = Ledgers(cache)
+    found = [ledgers.of(tier, cell, group) for group in cache.groups_of_cell(cell.metadata.name)]
+    found = found or [ledgers.of_new_group(tier, cell, "")]
+    return {
+        code: max(-(-ledger.used(code) // unit(code)) for ledger in found)
+        for code in QuotaCode
+        if code not in (QuotaCode.RECORDS, QuotaCode.SECURITY_GROUP_RULES)
+    }
+
+
 def is_begun(cache: Cache, group: InfraGroup) -> bool:
     """Whether a group may have something in AWS: what only stands in Kubernetes takes no quota yet."""
-    name = group.metadata.name
-    return "aws" in cache.status(group_key(name)) or cache.reserved_in(name).tenants > 0
+    return "aws" in cache.status(group_key(group.metadata.name))
 
 
 def quotas_in(status: Mapping[str, Any]) -> list[Quota]:
@@ -156,15 +181,3 @@ def _size(workload: Workload, clusters: int, suspended: bool, records: bool) -> 
         suspended=suspended,
         records=records,
     )
-
-
-def usable(cache: Cache, groups: Sequence[InfraGroup]) -> list[InfraGroup]:
-    """The groups that may take new tenants: they, and their cells, are schedulable and not going."""
-    found = []
-    for group in groups:
-        cell = cache.cell(group.spec.cell_ref.name)
-        if cell is None or not cell.spec.schedulable or cell.metadata.deletion_timestamp:
-            continue
-        if group.spec.schedulable and not group.metadata.deletion_timestamp:
-            found.append(group)
-    return found

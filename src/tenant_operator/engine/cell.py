@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from tenant_operator.api import Cell, Tier
+from tenant_operator.api.quota_codes import QuotaCode
 from tenant_operator.aws import quotas
 from tenant_operator.aws.errors import AwsError
-from tenant_operator.aws.snapshot import SWEPT
 from tenant_operator.desired import identity as identities
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, LogGroup, Resource, Role, ServiceLinkedRole
 from tenant_operator.engine import sparing
 from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.capacity import Ledgers, quotas_in, used_in_cell
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.growth import cell_room
 from tenant_operator.engine.settings import QUOTAS_SECONDS
-from tenant_operator.engine.usage import usage
 from tenant_operator.engine.visit import Visit
+from tenant_operator.placement.quotas import Source, in_force
 from tenant_operator.plan.diff import plan
 
 
@@ -110,54 +112,52 @@ async def _load(visit: Visit, site: Site, wanted: list[Resource]) -> None:
 
 
 async def _quotas(engine: Engine, visit: Visit, tier: Tier, cell: Cell, site: Site) -> None:
+    """The limits that count in the account, and how much of each is used."""
     memory = engine.remember(visit.key)
     if visit.forced or engine.clock() - memory.get("quotas_at", float("-inf")) > QUOTAS_SECONDS:
+        last = memory.get("quotas") or [
+            q for q in quotas_in(visit.previous) if q.source is not Source.OVERRIDE
+        ]
         try:
-            memory["quotas"] = await quotas.read_quotas(site.caller)
+            memory["quotas"] = await quotas.read_quotas(site.caller, last)
             memory["quotas_at"] = engine.clock()
-        except AwsError as error:
-            visit.conditions.false("QuotasKnown", "NotReadable", error.advice)
-    known = memory.get("quotas")
-    if known is None:
-        visit.look_again(60.0)
-        return
-    if "counted" not in memory:
-        # What a start has not read yet would be counted as unused, and written to the status for a moment.
-        try:
-            await site.view.load(site.caller, *SWEPT, max_age=visit.trust)
         except AwsError as error:
             visit.conditions.false("QuotasKnown", "NotReadable", error.advice)
             visit.conditions.keep("CapacityAvailable")
             visit.look_again(60.0)
             return
-        memory["counted"] = True
-    used = usage(site.view)
+    known = in_force(memory["quotas"], cell.spec.quota_overrides)
+    visit.conditions.true("QuotasKnown", "Known", f"{len(known)} quotas are known")
+    used = used_in_cell(engine.cache, tier, cell)
     visit.fields["quotas"] = [
         {
             "code": q.code,
             "name": q.name,
             "limit": q.limit,
-            "source": q.source,
-            **({"used": used[q.code]} if q.code in used else {}),
+            "source": q.source.value,
+            **({"used": used[QuotaCode(q.code)]} if q.code in used else {}),
         }
         for q in known
     ]
-    visit.conditions.true("QuotasKnown", "Known", f"{len(known)} quotas are known")
-    groups = engine.cache.groups_of_cell(cell.metadata.name)
-    most = tier.spec.limits.infra_groups_per_cell
-    full = [q.code for q in known if used.get(q.code, 0) >= q.limit]
-    if full:
-        visit.conditions.false(
+    _capacity(engine, visit, tier, cell)
+
+
+def _capacity(engine: Engine, visit: Visit, tier: Tier, cell: Cell) -> None:
+    """Whether the cell could take a further infra group."""
+    room = cell_room(engine.cache, tier, cell, Ledgers(engine.cache))
+    why = room.why_not
+    if not why:
+        visit.conditions.true(
             "CapacityAvailable",
-            "QuotaReached",
-            f"used up in account {site.caller.account}: {', '.join(full)}",
+            "Available",
+            f"{room.groups} of {room.most} infra groups, and the account has room",
         )
-    elif len(groups) >= most:
+    elif room.shortage:
         visit.conditions.false(
-            "CapacityAvailable", "Full", f"{len(groups)} of limits.infraGroupsPerCell {most}; add a cell"
+            "CapacityAvailable", "QuotaReached", f"no room for a further infra group: {why}"
         )
     else:
-        visit.conditions.true("CapacityAvailable", "Available", f"{len(groups)} of {most} infra groups")
+        visit.conditions.false("CapacityAvailable", "Full", f"{why}; add a cell")
 
 
 async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, site: Site) -> None:

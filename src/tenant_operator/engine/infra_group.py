@@ -18,10 +18,12 @@ from tenant_operator.desired.resources import (
     VpcEndpoint,
 )
 from tenant_operator.engine import infra_group_removal, sparing
+from tenant_operator.engine.capacity import Ledgers, is_begun
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.growth import shortage_for_group
 from tenant_operator.engine.infra_group_report import DEAD_ENDPOINT, report, sum_up
-from tenant_operator.engine.settings import ENDPOINT_RETRY_SECONDS
+from tenant_operator.engine.settings import CAPACITY_RETRY_SECONDS, ENDPOINT_RETRY_SECONDS
 from tenant_operator.engine.surroundings import Refused, surroundings
 from tenant_operator.engine.visit import Visit
 from tenant_operator.engine.weighting import weigh
@@ -76,7 +78,36 @@ async def reconcile(engine: Engine, visit: Visit, group: InfraGroup) -> None:
         visit.look_again(300.0)
         return
     sparing.begin(visit, tier)
-    await _converge(engine, visit, design, site)
+    if is_begun(engine.cache, group) or await _begin(engine, visit, design):
+        await _converge(engine, visit, design, site)
+
+
+async def _begin(engine: Engine, visit: Visit, design: GroupDesign) -> bool:
+    """Take the room in the account that a new group needs, and write that down before anything is made."""
+    # Nothing may be awaited before the checkpoint: two groups must never be given the last VPC.
+    why = shortage_for_group(Ledgers(engine.cache), design.tier, design.cell, design.group)
+    if why:
+        message = f"{why}; have AWS raise the quota, or use another account"
+        visit.conditions.false("NetworkReady", "QuotaExceeded", message)
+        visit.conditions.false("Ready", "QuotaExceeded", message)
+        visit.stall("QuotaExceeded", message)
+        visit.look_again(CAPACITY_RETRY_SECONDS)
+        return False
+    _locate(visit, design)
+    visit.conditions.unknown("Ready", "Creating", "being made")
+    visit.reconciling("Creating", "being made")
+    await engine.checkpoint(visit, design.group)
+    return True
+
+
+def _locate(visit: Visit, design: GroupDesign) -> None:
+    """Where everything of the group is: enough to clean up if a parent is lost."""
+    visit.fields["aws"] = {
+        "partition": design.partition,
+        "account": design.account,
+        "region": design.region,
+        **({"roleArn": design.cell.spec.role_arn} if design.cell.spec.role_arn else {}),
+    }
 
 
 def _allowed(engine: Engine, visit: Visit, tier: Tier, cell: Cell, group: InfraGroup) -> bool:
@@ -117,12 +148,7 @@ def _age(group: InfraGroup) -> tuple[str, str]:
 
 
 async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:
-    visit.fields["aws"] = {
-        "partition": design.partition,
-        "account": design.account,
-        "region": design.region,
-        **({"roleArn": design.cell.spec.role_arn} if design.cell.spec.role_arn else {}),
-    }
+    _locate(visit, design)
     world = site.view.world(design.name)
     available = {a for a, live in world.items() if live.attributes.get("state") == "available"}
     try:
@@ -144,16 +170,12 @@ async def _converge(engine: Engine, visit: Visit, design: GroupDesign, site: Sit
         ]
         todo = plan(wanted, lives, installation=engine.settings.installation, removals=owned)
         todo = await sparing.spared(engine, visit, todo, wanted, lives, scope="group")
-    if todo and not visit.previous.get("conditions"):
-        visit.conditions.unknown("Ready", "Creating", f"{len(todo.actions)} AWS resources are being made")
-        visit.reconciling("Creating", f"{len(todo.actions)} AWS resources are being made")
-        await engine.checkpoint(visit, design.group)
     outcome = await engine.clouds.executor(site).apply(todo)
     visit.repaired(engine.remember(visit.key), wanted, todo, outcome.done, lives)
     world = site.view.world(design.name)
     lives = {**world, **site.view.world(design.name, also=[resource.address for resource in wanted])}
     sparing.left(visit, todo, outcome.done, wanted, lives)
-    report(engine, visit, design, world, todo, outcome)
+    report(engine, visit, design, site, world, todo, outcome)
     for family in visit.stale:
         site.view.forget(family.value)
     await weigh(engine, visit, design, site)

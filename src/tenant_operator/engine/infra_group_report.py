@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tenant_operator.api import ANNOTATION_RECONCILE
-from tenant_operator.aws.snapshot import Family
+from tenant_operator.api.quota_codes import QuotaCode
+from tenant_operator.aws.snapshot import Family, View
+from tenant_operator.desired import tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.private_link import address as endpoint_address
 from tenant_operator.desired.resources import (
     Address,
+    Forward,
     Listener,
+    ListenerRule,
     Live,
     LoadBalancer,
     Subnet,
+    TargetGroup,
     Vpc,
     VpcEndpoint,
 )
+from tenant_operator.engine.cache import Cache
+from tenant_operator.engine.capacity import Ledgers, usual_size
+from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
 from tenant_operator.engine.settings import ENDPOINT_RETRY_SECONDS
 from tenant_operator.engine.sparing import ADVICE, holds_up, stall
 from tenant_operator.engine.visit import Visit
-from tenant_operator.placement.ledger import room, shortage
+from tenant_operator.placement.ledger import newcomer, room, shortage
 from tenant_operator.plan.change import Plan
 
 NETWORK = frozenset(
@@ -35,6 +45,7 @@ def report(
     engine: Engine,
     visit: Visit,
     design: GroupDesign,
+    site: Site,
     world: Mapping[Address, Live],
     todo: Plan,
     outcome: Outcome,
@@ -75,7 +86,7 @@ def report(
         if (live := world.get(endpoint_address(design.ownership, design.account, design.region, d)))
         is not None
     ]
-    _capacity(engine, visit, design)
+    _capacity(engine, visit, design, site)
 
 
 def _first_id(world: Mapping[Address, Live], kind: type) -> str | None:
@@ -147,24 +158,61 @@ def _private_link(visit: Visit, design: GroupDesign, world: Mapping[Address, Liv
         visit.conditions.false("PrivateLinkReady", *worst)
 
 
-def _capacity(engine: Engine, visit: Visit, design: GroupDesign) -> None:
-    sums = engine.summary()
-    ledger = sums.ledger(design.tier, design.group)
-    free = room(ledger)
+def _capacity(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -> None:
+    """How much of the load balancer and of the account is left for newcomers, whose size is the tier's own."""
+    rules, groups = of_others(engine.cache, design, site.view)
+    ledger = Ledgers(engine.cache).of(design.tier, design.cell, design.group)
+    others = {**ledger.others, QuotaCode.RULES: rules, QuotaCode.TARGET_GROUPS: groups}
+    ledger = replace(ledger, others=Counter(others))
+    need = usual_size(design.tier).peak.use
+    free = room(ledger, need)
     visit.fields["summary"] = {
         "tenants": ledger.tenants,
         "freeTenantSlots": free,
-        "targetGroupsUsed": ledger.target_groups,
+        "targetGroupsUsed": ledger.used(QuotaCode.TARGET_GROUPS),
         "targetGroupsFree": ledger.free_target_groups,
-        "rulesUsed": ledger.tenants,
+        "targetGroupsOfOthers": groups,
+        "rulesUsed": ledger.used(QuotaCode.RULES),
         "rulesFree": ledger.free_rules,
+        "rulesOfOthers": rules,
     }
     if free:
         visit.conditions.true(
             "CapacityAvailable", "Available", f"room for {free} more tenants of one cluster"
         )
     else:
-        visit.conditions.false("CapacityAvailable", "Full", shortage(ledger, 1))
+        visit.conditions.false("CapacityAvailable", "Full", shortage(newcomer(ledger, need)))
+
+
+def of_others(cache: Cache, design: GroupDesign, view: View) -> tuple[int, int]:
+    """Rules and target groups at the group's load balancer that belong to no tenant that is placed there.
+
+    They were made by hand or by another tool, or were left behind by `Retain`; AWS counts them all the same.
+    """
+    site = design.site()
+    listener, balancer = view.lives.get(site.listener), view.lives.get(site.load_balancer)
+    if listener is None or balancer is None:
+        return 0, 0
+    placed = {(t.metadata.namespace, t.metadata.name) for t in cache.tenants_placed_in(design.name)}
+
+    def is_strange(live: Live) -> bool:
+        owner = tags.owner_of(live.tags)
+        own = owner is not None and owner.key[0] == "Tenant" and (owner.key[1], owner.key[2]) in placed
+        return not own or tags.is_released(live.tags)
+
+    rules = [live for live in view.rules_of(listener.id) if is_strange(live)]
+    groups = {
+        str(target)
+        for live in rules
+        if isinstance(live.spec, ListenerRule) and isinstance(live.spec.action, Forward)
+        for target, _ in live.spec.action.targets
+    }
+    groups |= {
+        live.id
+        for live in view.of_type(TargetGroup.__name__)
+        if live.attributes.get("load_balancer") == balancer.id and is_strange(live)
+    }
+    return len(rules), len(groups)
 
 
 def sum_up(visit: Visit) -> None:

@@ -29,9 +29,11 @@ from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
+from tenant_operator.engine.reserving import Kept, live_stacks, released
 from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
 from tenant_operator.engine.sparing import left, spared
 from tenant_operator.engine.visit import Visit
+from tenant_operator.placement.reservation import Reservation
 from tenant_operator.plan.change import Refusal, turns_requests
 from tenant_operator.plan.diff import plan
 from tenant_operator.plan.serving import stage
@@ -47,6 +49,8 @@ class Serving:
     """What came of a tenant's visit in one group."""
 
     group: InfraGroup
+    kept: Kept
+    """The size in force."""
     site: Site | None = None
     tenancy: Tenancy | None = None
     stage: Stage = field(default_factory=Stage)
@@ -69,6 +73,14 @@ class Serving:
         whole = self.stage.ready and self.verified and not self.in_force_in
         return whole and self.error is None and not self.outcome.failed
 
+    def reservation(self) -> Reservation:
+        """What is to be kept for the tenant in the group from now on."""
+        if self.site is None or self.tenancy is None:
+            return self.kept.reservation
+        live, standby = live_stacks(self.site.view, self.group.metadata.name, self.tenancy.tenant)
+        done = self.ready and not self.stage.releasing and self.stage.running <= self.stage.wanted
+        return released(self.kept, live, done=done, standby=standby)
+
     def world(self) -> dict[Address, Live]:
         """What there is of the tenant in the group now."""
         if self.site is None or self.tenancy is None:
@@ -83,10 +95,12 @@ async def serve(
     tenant: Tenant,
     workload: Workload,
     turn: tuple[InfraGroup, bool],
+    kept: Kept,
 ) -> Serving:
-    """Bring a tenant as far as it gets in one group; what AWS refuses is in the result."""
+    """Bring a tenant as far as it gets in one group, in the size that is kept for it; what AWS refuses is in the result."""
     group, may_release = turn
-    result = Serving(group=group)
+    result = Serving(group=group, kept=kept)
+    workload = kept.workload(workload)
     cell = engine.cache.cell(group.spec.cell_ref.name)
     if cell is None:
         result.not_ready = f"cell {group.spec.cell_ref.name} does not exist"
@@ -112,14 +126,14 @@ async def serve(
             ),
             workload=workload,
             route=routing.route(tier, tenant),
-            clusters=tenant.clusters,
-            suspended=tenant.spec.suspended,
+            clusters=kept.size.clusters,
+            suspended=kept.size.suspended,
             user_tags=tier.spec.tags,
         )
         result.not_ready = _why_not_yet(engine, design, site, wanted, workload)
         if result.not_ready and not site.view.of_tenant(group.metadata.name, tenant.tenant_id):
             return result
-        await _converge(engine, visit, result, wanted, site, may_release)
+        await _converge(engine, visit, result, wanted, site, may_release and not kept.shortage)
         await _verify(result, wanted, site)
         result.in_force_in = _in_force_in(engine, visit, group.metadata.name)
         if result.ready:

@@ -31,6 +31,8 @@ EVENTS_REMEMBERED = 10_000
 """Ids of events that have come: SQS and EventBridge may bring one twice, within minutes."""
 QUOTAS_SECONDS = 3600.0
 """How long what Service Quotas said stays good: quotas change by a person's request, and its API allows few calls."""
+CAPACITY_RETRY_SECONDS = 30.0
+"""How often what waits for room looks whether there is any: others go, or AWS raises a quota."""
 ENDPOINT_RETRY_SECONDS = 600.0
 """How long a rejected or failed endpoint is left before it is made anew."""
 FIRST_RELEASE_RETRY_SECONDS = 20.0

@@ -10,13 +10,17 @@ from tenant_operator.desired import acceptance, routing
 from tenant_operator.desired import workload as workloads
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine import sparing, tenant_removal
+from tenant_operator.engine.capacity import size_of
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.placing import place
+from tenant_operator.engine.reserving import reserve
 from tenant_operator.engine.serving import Serving, holds_anything, serve
+from tenant_operator.engine.settings import CAPACITY_RETRY_SECONDS
 from tenant_operator.engine.tenant_records import converge_records
 from tenant_operator.engine.tenant_report import report
 from tenant_operator.engine.visit import Notice, Visit
 from tenant_operator.engine.weighting import reachable_groups, weighted_groups
-from tenant_operator.placement.choice import Candidate, Choice, pinned, shared, spread
+from tenant_operator.placement.choice import Choice
 
 
 async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
@@ -39,15 +43,19 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     workload = workloads.merged(tier.spec.workload, tenant.workload)
     if not await _accept(engine, visit, tier, tenant, workload):
         return
-    choice = place(engine, tier, tenant)
+    size = size_of(tier, tenant, workload)
+    choice = place(engine.cache, tier, tenant, size, _weighted(engine, tier))
     groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
     _describe(engine, visit, tier, tenant, workload, groups)
     if not _placed(engine, visit, choice, tenant):
         return
-    await _reserve(engine, visit, tenant, choice)
+    kept = await reserve(engine, visit, tier, tenant, groups, size)
     sparing.begin(visit, tier)
     results = await asyncio.gather(
-        *(serve(engine, visit, tier, tenant, workload, group) for group in _in_turn(engine, visit, groups))
+        *(
+            serve(engine, visit, tier, tenant, workload, group, kept[group[0].metadata.name])
+            for group in _in_turn(engine, visit, groups)
+        )
     )
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
     await converge_records(engine, visit, tier, tenant, results)
@@ -137,51 +145,10 @@ def _describe(
     }
 
 
-def place(engine: Engine, tier: Tier, tenant: Tenant) -> Choice:
-    """The groups that a tenant should live in."""
-    sums = engine.summary()
-    current = sums.placements_of(tenant)
-    groups = engine.cache.groups_of_tier(tier.metadata.name)
-    if tier.mode == "PerTenant" and _stays(tenant, groups, current):
-        return Choice(groups=tuple(sorted(current)))
-    weighted = {group.metadata.name for group in weighted_groups(engine, groups)}
-    candidates = []
-    for group in groups:
-        cell = engine.cache.cell(group.spec.cell_ref.name)
-        if cell is None:
-            continue
-        going = bool(group.metadata.deletion_timestamp)
-        candidates.append(
-            Candidate(
-                ledger=sums.ledger(tier, group),
-                cell=cell.metadata.name,
-                schedulable=group.spec.schedulable
-                and cell.spec.schedulable
-                and not cell.metadata.deletion_timestamp,
-                leaving=going and (tier.mode == "PerTenant" or tenant_removal.is_drained(engine, group)),
-                weighted=group.metadata.name in weighted,
-            )
-        )
-    if tier.mode == "Shared":
-        return shared(candidates, current, tenant.clusters)
-    if tenant.pinned_groups:
-        return pinned(candidates, tenant.pinned_groups, current, tenant.clusters)
-    return spread(candidates, tenant.spread, current, tenant.clusters)
-
-
-def _stays(tenant: Tenant, groups: Sequence[InfraGroup], current: Sequence[str]) -> bool:
-    """Whether a tenant lives where it should already: the usual case, which needs no look at every group's ledger."""
-    staying = {group.metadata.name for group in groups if not group.metadata.deletion_timestamp}
-    wanted = (
-        set(tenant.pinned_groups) == set(current) if tenant.pinned_groups else len(current) == tenant.spread
-    )
-    return wanted and bool(current) and set(current) <= staying
-
-
 def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> bool:
     if not choice.complete:
         visit.conditions.false("Placed", choice.reason, choice.message)
-        visit.look_again(30.0)
+        visit.look_again(CAPACITY_RETRY_SECONDS)
         if not choice.groups:
             visit.conditions.keep("ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
             visit.conditions.false("Ready", choice.reason, choice.message)
@@ -193,22 +160,6 @@ def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> boo
     if sorted(before) != list(choice.groups):
         visit.notices.append(Notice("Placed", f"placed in {', '.join(choice.groups)}"))
     return True
-
-
-async def _reserve(engine: Engine, visit: Visit, tenant: Tenant, choice: Choice) -> None:
-    """Write the placement down before anything is made there: a restart finds it, and others see the room taken."""
-    known = {p["infraGroup"]: p for p in visit.previous.get("placements") or ()}
-    if set(choice.groups) <= set(known):
-        return
-    placements = [known.get(name) or {"infraGroup": name, "ready": False} for name in choice.groups]
-    visit.fields["placements"] = [*placements, *(p for name, p in known.items() if name not in choice.groups)]
-    if not visit.conditions.get("Ready") or not known:
-        visit.conditions.false("Ready", "Creating", "being made")
-    else:
-        visit.conditions.keep("Ready")
-    visit.conditions.keep("ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady")
-    visit.reconciling("Creating", "being made")
-    await engine.checkpoint(visit, tenant)
 
 
 def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tuple[InfraGroup, bool]]:
@@ -236,3 +187,9 @@ def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> tuple[l
     served = {result.group.metadata.name for result in results}
     required = [result for result in results if result.group.metadata.name in reachable]
     return required or list(results), sorted(reachable - served)
+
+
+def _weighted(engine: Engine, tier: Tier) -> set[str]:
+    """The names of the groups to which the tier's name leads, or is about to."""
+    groups = engine.cache.groups_of_tier(tier.metadata.name)
+    return {group.metadata.name for group in weighted_groups(engine, groups)}

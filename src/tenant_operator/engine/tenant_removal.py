@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tenant_operator.api import Cell, InfraGroup, Tenant, Tier
+from tenant_operator.api import Cell, Tenant, Tier
 from tenant_operator.aws import compute
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
@@ -48,11 +48,6 @@ class Presence:
     group: str
     cell: Cell
     site: Site
-
-
-def is_drained(engine: Engine, group: InfraGroup) -> bool:
-    """Whether an infra group that is going is out of DNS, and nobody is sent there any more."""
-    return engine.cache.condition(object_key(group), "EndpointReady").get("reason") == DRAINED
 
 
 async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:

@@ -15,6 +15,7 @@ from tenant_operator.engine.records import placement_in
 from tenant_operator.engine.serving import Serving
 from tenant_operator.engine.sparing import holds_up, stall
 from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit, reason_of
+from tenant_operator.placement.reservation import to_status
 from tenant_operator.plan.change import Refusal
 
 ROUTING = frozenset({"ListenerRule", "TargetGroup"})
@@ -65,6 +66,7 @@ def _placement(visit: Visit, result: Serving) -> dict[str, Any]:
         "cell": result.group.spec.cell_ref.name,
         "ready": result.ready,
         "serves": result.ready or (_served(visit, result) and _still_answers(result)),
+        "reserved": to_status(result.reservation()),
     }
     if result.tenancy is None or result.site is None:
         return found
@@ -168,6 +170,12 @@ def _compute(visit: Visit, required: Sequence[Serving], workload: Workload) -> N
         return
     for result in required:
         where = result.group.metadata.name
+        if result.kept.shortage:
+            message = f"there is no room for the change in {where}, so the former size stays: {result.kept.shortage}"
+            if visit.previous_condition("ComputeReady").get("reason") != "NoCapacity":
+                visit.notices.append(Notice("NoCapacity", message, warning=True))
+            visit.conditions.false("ComputeReady", "NoCapacity", message)
+            return
         if result.rolled_back:
             visit.fields["failedRevision"] = workload.revision
             why = f": {result.failure}" if result.failure else ""

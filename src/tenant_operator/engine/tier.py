@@ -5,11 +5,16 @@ from __future__ import annotations
 from tenant_operator.api import InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.engine.cache import object_key
+from tenant_operator.engine.capacity import Ledgers, usual_size
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.growth import scale_up
+from tenant_operator.engine.placing import candidates, choose_for_newcomer
 from tenant_operator.engine.records import group_weight
 from tenant_operator.engine.summary import named
 from tenant_operator.engine.visit import Visit
-from tenant_operator.placement.ledger import room
+from tenant_operator.engine.weighting import weighted_groups
+from tenant_operator.placement.choice import Candidate
+from tenant_operator.placement.slots import free_slots
 
 
 async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
@@ -27,7 +32,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         "cells": sums.ready(cells),
         "infraGroups": sums.ready(groups),
         "tenants": sums.ready(tenants),
-        "freeTenantSlots": sums.free_slots(tier),
+        "freeTenantSlots": _free_slots(engine, tier),
     }
     if tier.metadata.deletion_timestamp:
         _delete(visit, [*cells, *tenants])
@@ -141,30 +146,28 @@ def _routing(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> None:
 
 
 def _capacity(engine: Engine, visit: Visit, tier: Tier) -> None:
-    sums = engine.summary()
-    groups = sums.usable_groups(tier.metadata.name)
+    """Whether one more tenant of the usual size would find a place, and what to add when room gets short."""
+    ledgers = Ledgers(engine.cache)
+    found = _candidates(engine, tier, ledgers)
+    need = usual_size(tier).peak.use
     free = visit.fields["summary"]["freeTenantSlots"]
+    visit.fields["scaleUp"] = scale_up(engine.cache, tier, found, ledgers)
     if free > 0:
         visit.conditions.true(
             "CapacityAvailable", "Available", f"room for {free} more tenants of one cluster"
         )
-        visit.fields["scaleUp"] = {"kind": "None", "reason": f"{free} tenant slots are free"}
         return
-    if not groups:
-        why, advice = "the tier has no infra group that takes tenants", "InfraGroup"
-    elif tier.mode == "Shared":
-        fullest = min((sums.ledger(tier, group) for group in groups), key=room)
-        why = f"{fullest.name} is full: {fullest.tenants} tenants, {fullest.target_groups} target groups"
-        advice = "Cell"
-    else:
-        why, advice = f"all {len(groups)} infra groups are full", _where_to_grow(engine, tier)
-    visit.conditions.false("CapacityAvailable", "Full", f"{why}; grow by: {advice}")
-    visit.fields["scaleUp"] = {"kind": advice, "reason": why}
+    choice = choose_for_newcomer(tier, found, need)
+    visit.conditions.false(
+        "CapacityAvailable", "Full", f"{choice.message}; grow by: {visit.fields['scaleUp']['kind']}"
+    )
 
 
-def _where_to_grow(engine: Engine, tier: Tier) -> str:
-    """A further infra group while some cell has room for one, else a further cell."""
-    most = tier.spec.limits.infra_groups_per_cell
-    cells = engine.cache.cells_of(tier.metadata.name)
-    room_left = any(len(engine.cache.groups_of_cell(cell.metadata.name)) < most for cell in cells)
-    return "InfraGroup" if room_left else "Cell"
+def _candidates(engine: Engine, tier: Tier, ledgers: Ledgers) -> list[Candidate]:
+    weighted = weighted_groups(engine, engine.cache.groups_of_tier(tier.metadata.name))
+    return candidates(engine.cache, tier, {group.metadata.name for group in weighted}, ledgers)
+
+
+def _free_slots(engine: Engine, tier: Tier) -> int:
+    found = _candidates(engine, tier, Ledgers(engine.cache))
+    return free_slots(found, usual_size(tier).peak.use, in_every_group=tier.mode == "Shared")

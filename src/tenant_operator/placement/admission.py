@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tenant_operator.placement.ledger import Finding, GroupLedger, grown, shortage
-from tenant_operator.placement.reservation import Reservation, steady
+from tenant_operator.placement.reservation import Reservation
 from tenant_operator.placement.size import Size, Stack, Use, transition
 
 
@@ -25,6 +25,8 @@ class Admission:
 
     reservation: Reservation
     findings: tuple[Finding, ...] = ()
+    more: Use = field(default_factory=Counter)
+    """What the change may take beyond what was kept before."""
 
     @property
     def shortage(self) -> str:
@@ -39,7 +41,6 @@ def admit(
     live: Collection[Stack],
     *,
     standby: bool = False,
-    over: bool = False,
 ) -> Admission:
     """Let a size in, or keep to the former one.
 
@@ -49,15 +50,15 @@ def admit(
         wanted: the size that its spec asks for.
         live: the stacks that there are.
         standby: whether the tenant has a standby rule.
-        over: whether nothing is left of former sizes, so that what was kept for them is free again.
     """
     if held.size == wanted:
-        return Admission(reservation=steady(wanted) if over else held)
+        return Admission(reservation=held)
     peak = transition(held.size, held.peak, wanted, live, standby=standby)
     after = Reservation(size=wanted, peak=peak)
-    findings = grown(ledger, _more(after.lasting, held.lasting), _more(after.now, held.now))
+    more = _more(after.now, held.now)
+    findings = grown(ledger, _more(after.lasting, held.lasting), more)
     if all(finding.fits for finding in findings):
-        return Admission(reservation=after, findings=tuple(findings))
+        return Admission(reservation=after, findings=tuple(findings), more=more)
     return Admission(reservation=held, findings=tuple(findings))
 
 

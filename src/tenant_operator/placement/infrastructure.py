@@ -26,9 +26,7 @@ def group_use(tier: Tier, group: InfraGroup) -> Use:
     makes_endpoints = existing is None or existing.endpoints == "Create"
     services = tier.spec.private_link.aws_services if makes_endpoints else ()
     gateways = sum(service in GATEWAY_SERVICES for service in services)
-    interfaces = len(services) - gateways + (
-        len(tier.spec.private_link.endpoints) if makes_endpoints else 0
-    )
+    interfaces = len(services) - gateways + (len(tier.spec.private_link.endpoints) if makes_endpoints else 0)
     if create is not None:
         zones = endpoint_zones = len(create.availability_zones)
         nat = {"None": 0, "NatSingle": 1, "NatPerZone": zones}[create.egress]

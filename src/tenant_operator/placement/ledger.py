@@ -52,10 +52,13 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in words, with its numbers."""
-        kept = f" ({_shown(self.kept, self.unit)} are kept for changes)" if self.kept else ""
-        more = f", and {_shown(self.needed, self.unit)} more are needed" if self.needed else ""
+        name = self.name[0].lower() + self.name[1:] if self.name[1:2].islower() else self.name
         code = f" ({self.code}, {self.source})" if self.source != "Spec" else ""
-        return f"{self.where} has {_shown(self.used, self.unit)} of {_shown(self.limit, self.unit)} {self.name}{code}{kept}{more}"
+        used, limit = _shown(self.used, self.unit), _shown(self.limit, self.unit)
+        kept = f"{_shown(self.kept, self.unit)} are kept free, " if self.kept else ""
+        return (
+            f"{self.where} has {used} of {limit} {name}{code}; {kept}{_shown(self.needed, self.unit)} needed"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

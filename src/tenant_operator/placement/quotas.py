@@ -121,7 +121,7 @@ class Quota:
 Limits = Mapping[QuotaCode, Quota]
 
 BUILT_IN: Limits = {
-    known.code: Quota(code=known.code, name=known.name, limit=known.default, source=Source.BUILT_IN)
+    known.code: Quota(code=known.code.value, name=known.name, limit=known.default, source=Source.BUILT_IN)
     for known in (*KNOWN, RECORDS)
     if known.default is not None
 }
@@ -144,7 +144,7 @@ def in_force(read: Iterable[Quota], overrides: Mapping[str, int]) -> list[Quota]
         quota = by_code.get(known.code)
         wanted = overrides.get(known.code)
         if wanted is not None:
-            quota = Quota(code=known.code, name=known.name, limit=wanted, source=Source.OVERRIDE)
+            quota = Quota(code=known.code.value, name=known.name, limit=wanted, source=Source.OVERRIDE)
         if quota is None:
             continue
         if known.hard and known.default is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenant_operator.aws.quotas import KNOWN
+from tenant_operator.placement.quotas import KNOWN, RECORDS
 from tenant_operator.sandbox.aws.client import ControlError, SandboxAWS
 from tenant_operator.sandbox.aws.services.ecs.scheduler import FARGATE_VCPUS
 from tenant_operator.sandbox.aws.services.elbv2 import quotas as load_balancing
@@ -98,6 +98,5 @@ def test_what_ecs_enforces_is_what_service_quotas_tells() -> None:
 
 def test_every_quota_that_the_operator_reads_is_known() -> None:
     told = {(quota.service, quota.code): quota.default for quota in TABLE}
-    assert {(known.service, known.code): known.default for known in KNOWN} == {
-        (known.service, known.code): told[(known.service, known.code)] for known in KNOWN
-    }
+    built_in = {(k.service, k.code): k.default for k in (*KNOWN, RECORDS) if k.default is not None}
+    assert built_in == {key: told[key] for key in built_in}
