@@ -6,7 +6,7 @@ A size that there is no room for waits, with what is missing said in numbers; th
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.aws.snapshot import Family, View
 from tenant_operator.desired import tags
-from tenant_operator.desired.resources import ListenerRule, Service, TargetGroup
+from tenant_operator.desired.resources import Cluster, ListenerRule, Live, Service, TargetGroup
 from tenant_operator.desired.tenancy import STANDBY, Tenancy
 from tenant_operator.desired.workload import Workload
 from tenant_operator.engine.capacity import Ledgers
@@ -27,6 +27,9 @@ from tenant_operator.placement.reservation import Reservation, from_status, stea
 from tenant_operator.placement.size import Size, Stack
 
 FAMILIES = (Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
+
+NO_PORT = 0
+"""Of a cluster whose target group and service are gone already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +114,26 @@ def released(kept: Kept, live: Sequence[Stack], *, done: bool, standby: bool) ->
 
 
 def live_stacks(view: View, infra_group: str, tenant: str) -> tuple[list[Stack], bool]:
-    """The target groups and services that a tenant has in a group, and whether a standby rule holds them."""
+    """The stacks that a tenant has in a group, and whether a standby rule holds them."""
+    return live_stacks_in(view.of_tenant(infra_group, tenant).values())
+
+
+def live_stacks_in(lives: Iterable[Live]) -> tuple[list[Stack], bool]:
+    """The same among what there is of a tenant: target groups, services, and clusters that have neither."""
     found: set[Stack] = set()
+    clusters: set[int] = set()
     standby = False
-    for live in view.of_tenant(infra_group, tenant).values():
+    for live in lives:
         if isinstance(live.spec, TargetGroup):
             found.add((Tenancy.index_of(live), live.spec.port))
         elif isinstance(live.spec, Service):
             found.add((Tenancy.index_of(live), live.spec.container_port))
+        elif isinstance(live.spec, Cluster):
+            clusters.add(Tenancy.index_of(live))
         elif isinstance(live.spec, ListenerRule):
             standby = standby or live.tags.get(tags.COMPONENT) == STANDBY
-    return sorted(found), standby
+    bare = clusters - {index for index, _ in found}
+    return sorted(found | {(index, NO_PORT) for index in bare}), standby
 
 
 async def _views(engine: Engine, visit: Visit, tier: Tier, groups: Sequence[InfraGroup]) -> dict[str, View]:
