@@ -15,7 +15,7 @@ from typing import Any
 import kubernetes
 from urllib3.exceptions import HTTPError
 
-from tenant_operator.api import GROUP, VERSION
+from tenant_operator.api import API_VERSION, GROUP, VERSION
 from tenant_operator.engine.cache import PLURALS, Key, Kind
 from tenant_operator.engine.conditions import timestamp
 from tenant_operator.engine.visit import Notice
@@ -114,6 +114,23 @@ class Kubernetes:
             Refused: the API server refused.
         """
         return {item["uid"] for item in await self._metadata(f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}")}
+
+    async def list_objects(self, kind: Kind) -> list[dict[str, Any]]:
+        """All objects of a kind.
+
+        Raises:
+            Gone: the CRD is not installed.
+            Refused: the API server refused.
+        """
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            query = [("limit", str(LIST_CHUNK)), *([("continue", token)] if token else [])]
+            page = await self._request("GET", f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", query=query)
+            found += [{"apiVersion": API_VERSION, "kind": kind.value, **item} for item in page["items"]]
+            token = page.get("metadata", {}).get("continue", "")
+            if not token:
+                return found
 
     async def list_namespaces(self) -> dict[str, dict[str, str]]:
         """Every namespace's labels.

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tenant_operator.api import API_VERSION, GROUP, VERSION, UnreadableObject, parse
+from tenant_operator.api import GROUP, VERSION, UnreadableObject, parse
 from tenant_operator.engine.cache import PLURALS, Key, Kind, key_of
 from tenant_operator.engine.dry_run.manifests import Body, Manifests, merge_patch
-from tenant_operator.engine.kubernetes import LIST_CHUNK, Gone, Kubernetes, Refused
+from tenant_operator.engine.kubernetes import Gone, Kubernetes, Refused
 from tenant_operator.engine.visit import Notice
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -59,8 +59,8 @@ class DryRunKubernetes(Kubernetes):
             Gone: the CRDs are not installed.
             Refused: the API server cannot be asked.
         """
-        listed = await asyncio.gather(*(self._objects(kind) for kind in Kind))
-        present = {key_of(body): body for bodies in listed for body in bodies}
+        listed = await asyncio.gather(*(self.list_objects(kind) for kind in Kind))
+        present: dict[Key, Body] = {key_of(body): body for bodies in listed for body in bodies}
         namespaces = {**await self.list_namespaces(), **manifests.namespaces}
         missing = set(manifests.namespaces) - set(await self.list_namespaces())
         for body in manifests.bodies:
@@ -76,17 +76,6 @@ class DryRunKubernetes(Kubernetes):
         return Expected(
             bodies=tuple(present[key] for key in sorted(present, key=_parents_first)), namespaces=namespaces
         )
-
-    async def _objects(self, kind: Kind) -> list[Body]:
-        found: list[Body] = []
-        token = ""
-        while True:
-            query = [("limit", str(LIST_CHUNK)), *([("continue", token)] if token else [])]
-            page = await self._request("GET", f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}", query=query)
-            found += [{"apiVersion": API_VERSION, "kind": kind.value, **item} for item in page["items"]]
-            token = page.get("metadata", {}).get("continue", "")
-            if not token:
-                return found
 
     async def _applied(self, key: Key, body: Body, present: Body | None, field_manager: str) -> Body:
         """What the API server says that an object would be once its manifest is applied."""
