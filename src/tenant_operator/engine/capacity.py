@@ -17,7 +17,7 @@ from tenant_operator.desired.workload import Workload, merged
 from tenant_operator.engine.cache import Cache, cell_key, group_key, tier_key
 from tenant_operator.placement.infrastructure import account_use, group_use
 from tenant_operator.placement.ledger import GroupLedger
-from tenant_operator.placement.quotas import Limits, Quota, Source, limits, unit
+from tenant_operator.placement.quotas import Limits, Quota, Source, in_force, limits, unit
 from tenant_operator.placement.size import Size, Use
 
 
@@ -114,11 +114,18 @@ class Ledgers:
                 quota
                 for cell in self._cache.cells_in_account(account)
                 if self._region_of(cell) == tier.spec.region
-                for quota in quotas_in(self._cache.status(cell_key(cell.metadata.name)))
+                for quota in self._told_by(cell)
             ]
             told += quotas_in(self._cache.status(tier_key(tier.metadata.name)))
             self._limits[key] = limits(told)
         return self._limits[key]
+
+    def _told_by(self, cell: Cell) -> list[Quota]:
+        """What AWS said in a cell, as its status has it, and what its spec says now."""
+        read = quotas_in(self._cache.status(cell_key(cell.metadata.name)))
+        return in_force(
+            (quota for quota in read if quota.source is not Source.OVERRIDE), cell.spec.quota_overrides
+        )
 
     def _region_of(self, cell: Cell) -> str:
         tier = self._cache.tier(cell.spec.tier_ref.name)
