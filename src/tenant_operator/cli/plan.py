@@ -79,6 +79,20 @@ class _PlanCommand(click.Command):
     "--drain-seconds", type=click.FloatRange(0), help="As `tenant-operator run` has it; rehearsals only."
 )
 @click.option(
+    "--settle-seconds",
+    type=click.FloatRange(0),
+    default=10.0,
+    show_default=True,
+    help="As `tenant-operator run` has it; rehearsals only.",
+)
+@click.option(
+    "--api-rate",
+    type=click.FloatRange(0.05, 100),
+    default=1.0,
+    show_default=True,
+    help="As `tenant-operator run` has it: times AWS's published rates.",
+)
+@click.option(
     "-n", "--namespace", help="The namespace of manifests that name none. Default: the kubeconfig's."
 )
 @click.option(
@@ -97,6 +111,8 @@ def command(
     installation_id: str,
     operator_namespace: str | None,
     drain_seconds: float | None,
+    settle_seconds: float,
+    api_rate: float,
     namespace: str | None,
     field_manager: str,
     color: bool | None,
@@ -119,6 +135,8 @@ def command(
             installation=installation_id,
             operator_namespace=operator_namespace or os.environ.get("POD_NAMESPACE") or own_namespace(),
             drain_seconds=drain_seconds,
+            settle_seconds=settle_seconds,
+            api_rate=api_rate,
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--installation-id") from error

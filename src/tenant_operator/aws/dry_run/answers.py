@@ -51,6 +51,13 @@ WITHOUT_ANSWER: Mapping[str, frozenset[str]] = {
             "tag_role", "untag_role",
         }
     ),
+    "events": frozenset(
+        {
+            "put_targets", "remove_targets", "delete_rule", "delete_event_bus", "put_permission", "remove_permission",
+            "tag_resource", "untag_resource",
+        }
+    ),
+    "sqs": frozenset({"set_queue_attributes", "delete_queue", "tag_queue", "untag_queue"}),
     "logs": frozenset(
         {
             "create_log_group", "delete_log_group", "put_retention_policy", "delete_retention_policy", "tag_resource",
@@ -332,6 +339,21 @@ class ImaginedAws:
         self._touched.add(arn)
         return {}
 
+    # EventBridge and SQS
+
+    def _put_rule(self, target: Target, parameters: Parameters) -> Answer:
+        bus = parameters.get("EventBusName", "default")
+        path = parameters["Name"] if bus == "default" else f"{bus}/{parameters['Name']}"
+        return {"RuleArn": self._arn(target, "events", f"rule/{path}")}
+
+    def _create_event_bus(self, target: Target, parameters: Parameters) -> Answer:
+        return {"EventBusArn": self._arn(target, "events", f"event-bus/{parameters['Name']}")}
+
+    def _create_queue(self, target: Target, parameters: Parameters) -> Answer:
+        url = f"https://sqs.{target.region}.amazonaws.com/{target.account}/{parameters['QueueName']}"
+        self.made.add(url)
+        return {"QueueUrl": url}
+
     # IAM and Route 53
 
     def _create_role(self, target: Target, parameters: Parameters) -> Answer:
@@ -363,11 +385,19 @@ _ANSWERS: Mapping[tuple[str, str], _Writer] = {
             "create_cluster", "register_task_definition", "deregister_task_definition", "create_service",
             "update_service", "delete_service",
         ),
+        "events": ("put_rule", "create_event_bus"),
+        "sqs": ("create_queue",),
         "iam": ("create_role", "create_service_linked_role"),
         "route53": ("change_resource_record_sets",),
     }.items()
     for name in names
 }  # fmt: skip
+
+
+def answered() -> frozenset[tuple[str, str]]:
+    """Service and operation (boto3's names) of every write to which there is an answer."""
+    silent = {(service, name) for service, names in WITHOUT_ANSWER.items() for name in names}
+    return frozenset(silent | set(_ANSWERS))
 
 
 def _deployment(task_definition: str, state: str = "IN_PROGRESS") -> Answer:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from tenant_operator.aws.budgets import rate_of
+from tenant_operator.aws.budgets import Budgets, rate_of
 from tenant_operator.aws.caller import Target, Transport
 from tenant_operator.aws.dry_run.answers import ImaginedAws
 from tenant_operator.aws.errors import AwsError, Category
@@ -77,8 +77,8 @@ def gathering(calls: list[Call]) -> Iterator[None]:
 class DryRunTransport(Transport):
     """Sends reads, each once, and no writes."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, budgets: Budgets | None = None) -> None:
+        super().__init__(budgets)
         self.imagined = ImaginedAws()
         self.calls: list[Call] = []
         """Every write, in the order in which they would have been sent."""

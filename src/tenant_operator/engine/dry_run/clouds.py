@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tenant_operator.aws.accounts import Accounts
+from tenant_operator.aws.budgets import Budgets
 from tenant_operator.aws.dry_run.transport import Call, DryRunTransport, gathering
 from tenant_operator.desired.resources import Address, Live, Resource, VpcEndpoint, World
 from tenant_operator.engine.clouds import Clouds, Site, Zone
@@ -15,6 +16,7 @@ from tenant_operator.engine.dry_run.clock import ImaginedClock
 from tenant_operator.engine.dry_run.journal import Journal
 from tenant_operator.engine.dry_run.view import ImaginedView
 from tenant_operator.engine.executor import Executor, Outcome
+from tenant_operator.engine.settings import Settings
 from tenant_operator.plan.change import Action, Plan, Verb
 
 
@@ -64,9 +66,11 @@ class NotingExecutor(Executor):
 class DryRunClouds(Clouds):
     """Everything that would talk to AWS."""
 
-    def __init__(self, installation: str, clock: ImaginedClock, journal: Journal) -> None:
-        self.transport = DryRunTransport()
-        super().__init__(installation=installation, accounts=Accounts(transport=self.transport), clock=clock)
+    def __init__(self, settings: Settings, clock: ImaginedClock, journal: Journal) -> None:
+        self.transport = DryRunTransport(Budgets(scale=settings.api_rate))
+        super().__init__(
+            installation=settings.installation, accounts=Accounts(transport=self.transport), clock=clock
+        )
         self._imagined_clock = clock
         self._journal = journal
 

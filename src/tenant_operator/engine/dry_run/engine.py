@@ -19,6 +19,7 @@ from tenant_operator.engine.cache import Key, Kind, Object, key_of
 from tenant_operator.engine.dry_run.clock import ImaginedClock
 from tenant_operator.engine.dry_run.journal import Journal, visiting
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.infra_group_removal import drain_seconds
 from tenant_operator.engine.settings import DNS_TTL_SECONDS, FIRST_RELEASE_RETRY_SECONDS
 from tenant_operator.engine.visit import Visit
 from tenant_operator.engine.waking import is_orphan
@@ -123,12 +124,11 @@ class DryRun(Engine):
     def _longest_wait(self) -> float:
         """Seconds after which nothing will come of waiting any more."""
         drains = [
-            group.spec.load_balancer.client_keep_alive_seconds
+            drain_seconds(self, group)
             for key in self.cache
             if key.kind is Kind.INFRA_GROUP and isinstance(group := self.cache.get(key), InfraGroup)
         ]
-        drain = DNS_TTL_SECONDS + max(drains, default=0)
-        return (drain if self.settings.drain_seconds is None else self.settings.drain_seconds) + SPARE_SECONDS
+        return max(drains, default=DNS_TTL_SECONDS) + SPARE_SECONDS
 
 
 def _essence(status: Mapping[str, Any]) -> object:

@@ -60,7 +60,7 @@ async def _play(
     settings: Settings, clock: ImaginedClock, kubernetes: DryRunKubernetes, expected: Expected
 ) -> Preview:
     journal = Journal()
-    clouds = DryRunClouds(settings.installation, clock, journal)
+    clouds = DryRunClouds(settings, clock, journal)
     engine = DryRun(
         settings=settings,
         kubernetes=kubernetes,
@@ -84,17 +84,17 @@ async def _play(
         await _count_again(engine, clouds)
     finally:
         clouds.accounts.close()
-    return _found(engine, clouds, journal)
+    return _found(engine, clouds, journal, settings.api_rate)
 
 
-def _found(engine: DryRun, clouds: DryRunClouds, journal: Journal) -> Preview:
+def _found(engine: DryRun, clouds: DryRunClouds, journal: Journal, api_rate: float) -> Preview:
     entries = journal.in_order()
     made = [entry.made for entry in entries if entry.made is not None]
     names = names_of(made, clouds.transport.imagined.made)
     return Preview(
         steps=steps_of(entries, names),
         blocked=blocked_in(engine.cache),
-        buckets=buckets_of(clouds.transport.calls),
+        buckets=buckets_of(clouds.transport.calls, api_rate),
         quotas=quota_uses(engine.cache),
         unread=tuple(sorted({str(error) for error in clouds.transport.unread})),
         reads=clouds.transport.reads,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from tenant_operator.aws.budgets import rate_of
 from tenant_operator.aws.dry_run.transport import Call
-from tenant_operator.aws.limits import RATE_HEADROOM
+from tenant_operator.aws.limits import RATE_HEADROOM, Rate
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, Live
 from tenant_operator.engine.cache import Cache, Kind
@@ -166,8 +166,13 @@ def counts_of(entries: Sequence[Entry]) -> dict[Effect, int]:
     return dict(counts)
 
 
-def buckets_of(calls: Iterable[Call]) -> tuple[Bucket, ...]:
-    """What the writes take from each of AWS's token buckets, the slowest first."""
+def buckets_of(calls: Iterable[Call], api_rate: float = 1.0) -> tuple[Bucket, ...]:
+    """What the writes take from each of AWS's token buckets, the slowest first.
+
+    Args:
+        calls: The writes.
+        api_rate: Times AWS's published rates (`Settings.api_rate`).
+    """
     calls = tuple(calls)
     counted = Counter(call.bucket for call in calls)
     rates = {call.bucket: rate_of(call.service, call.operation) for call in calls}
@@ -177,9 +182,7 @@ def buckets_of(calls: Iterable[Call]) -> tuple[Bucket, ...]:
             region=region,
             name=name,
             calls=count,
-            seconds=_seconds(
-                count, rates[(account, region, name)].burst, rates[(account, region, name)].refill
-            ),
+            seconds=_seconds(count, rates[(account, region, name)], api_rate * RATE_HEADROOM),
         )
         for (account, region, name), count in counted.items()
     ]
@@ -188,17 +191,23 @@ def buckets_of(calls: Iterable[Call]) -> tuple[Bucket, ...]:
 
 def blocked_in(cache: Cache) -> tuple[Blocked, ...]:
     """The objects that are not as they should be when nothing is left to do, and what they say of it."""
-    found = []
-    for key in sorted(cache, key=lambda key: (list(Kind).index(key.kind), key)):
-        conditions = {c["type"]: c for c in cache.status(key).get("conditions") or ()}
-        said = conditions.get("Paused") or conditions.get("Stalled")
-        if said is None or said["status"] != "True":
-            said = conditions.get("Ready")
-            if said is not None and said["status"] == "True":
-                continue
-        if said is not None:
-            found.append(Blocked(object=str(key), reason=said["reason"], message=said["message"]))
-    return tuple(found)
+    return tuple(
+        Blocked(object=str(key), reason=said["reason"], message=said["message"])
+        for key in sorted(cache, key=lambda key: (list(Kind).index(key.kind), key))
+        for said in _objections(cache.status(key).get("conditions") or ())
+    )
+
+
+def _objections(conditions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The conditions that say why an object is not, or not wholly, as its spec says."""
+    known = {condition["type"]: condition for condition in conditions}
+    true = {type_ for type_, condition in known.items() if condition["status"] == "True"}
+    if "Drifted" in true:
+        yield known["Drifted"]
+    if "Paused" in true or "Stalled" in true:
+        yield known["Paused" if "Paused" in true else "Stalled"]
+    elif "Ready" in known and "Ready" not in true:
+        yield known["Ready"]
 
 
 def quota_uses(cache: Cache) -> tuple[QuotaUse, ...]:
@@ -319,8 +328,9 @@ def _effect_of(verbs: Sequence[Verb]) -> Effect:
     return next((Effect(verb.value) for verb in (Verb.CREATE, Verb.DELETE) if verb in verbs), Effect.UPDATE)
 
 
-def _seconds(calls: int, burst: float, refill: float) -> float:
-    return max(0.0, calls - max(1.0, burst * RATE_HEADROOM)) / (refill * RATE_HEADROOM)
+def _seconds(calls: int, rate: Rate, share: float) -> float:
+    """How long so many calls take from a full bucket, of which a share of what AWS allows is ours."""
+    return max(0.0, calls - max(1.0, rate.burst * share)) / (rate.refill * share)
 
 
 def _camel(fields: Mapping[str, Any]) -> dict[str, Any]:
