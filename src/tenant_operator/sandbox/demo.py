@@ -110,7 +110,7 @@ class Demo:
         asked = demo_requests.ask_everybody(
             self.sandbox.aws_endpoint_url, self._objects("tiers"), self._objects("tenants")
         )
-        self.console.print(demo_requests.table(asked))
+        self.console.print(demo_requests.as_text(asked), highlight=False, soft_wrap=True)
         total = sum(found.right for found in asked)
         self.console.print(f"[green]{total} requests, each answered by the right tenant[/]\n")
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.table import Table
-
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.traffic.audience import Audience, Destination
 from tenant_operator.sandbox.traffic.client import Answer, Client, RequestLost
@@ -25,7 +23,7 @@ class Asked:
     destination: Destination
     right: int = 0
     tasks: set[str] = field(default_factory=set)
-    groups: set[str] = field(default_factory=set)  # names of load balancers
+    load_balancers: set[str] = field(default_factory=set)
     accounts: set[str] = field(default_factory=set)
 
     def note(self, answer: Answer) -> None:
@@ -33,7 +31,7 @@ class Asked:
         said = answer.json()
         self.right += 1
         self.tasks.add(said["task"])
-        self.groups.add(answer.load_balancer)
+        self.load_balancers.add(answer.load_balancer)
         self.accounts.add(said["account"])
 
 
@@ -85,18 +83,14 @@ async def _send(client: Client, destination: Destination) -> Answer:
     return await client.request("GET", destination.url, headers=dict(destination.headers))
 
 
-def table(asked: Iterable[Asked]) -> Table:
-    """Who was asked for, and who answered."""
-    shown = Table(box=None, pad_edge=False)
-    for column in ("URL", "TENANT", "TIER", "ANSWERED", "TASKS", "LOAD BALANCERS", "ACCOUNTS"):
-        shown.add_column(column, no_wrap=True, overflow="ellipsis")
+def as_text(asked: Iterable[Asked]) -> str:
+    """Who was asked for, and who answered, in columns as kubectl prints them."""
+    rows: list[tuple[str, ...]] = [("URL", "ANSWERED BY", "REQUESTS", "TASKS", "LOAD BALANCERS", "ACCOUNTS")]
     for found in asked:
-        destination = found.destination
-        shown.add_row(
-            destination.url,
-            destination.tenant_id,
-            destination.tier,
-            f"{found.right}/{REQUESTS}",
-            *(str(len(each)) for each in (found.tasks, found.groups, found.accounts)),
-        )
-    return shown
+        counts = (found.right, len(found.tasks), len(found.load_balancers), len(found.accounts))
+        rows.append((found.destination.url, found.destination.tenant_id, *map(str, counts)))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

@@ -173,7 +173,7 @@ class TaskServer:
 
 def is_up(task: Task) -> bool:
     """Whether its server can be reached."""
-    return task.status in _UP
+    return task.status in _UP and task.exit_code is None
 
 
 def ports_of(task: Task) -> frozenset[int]:

@@ -227,8 +227,8 @@ class TaskLife:
         return longest
 
     def _deprovision(self, task: Task) -> None:
+        self._move(task, TaskStatus.DEPROVISIONING)  # first: nobody opens a server for it any more
         self._signal(task, killed=False)
-        self._move(task, TaskStatus.DEPROVISIONING)
         self._sim.after(self._sim.durations.task_stop, lambda: self._end(task))
 
     def _end(self, task: Task) -> None:
