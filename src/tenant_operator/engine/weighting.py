@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tenant_operator.api import InfraGroup
+from tenant_operator.api import InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import Record
@@ -15,6 +15,7 @@ from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group_removal import DRAINING, NO_WEIGHT, drain_left, drain_seconds
 from tenant_operator.engine.records import group_weight, tier_record, why_no_weight
 from tenant_operator.engine.sparing import ADVICE, left, spared
+from tenant_operator.engine.summary import named
 from tenant_operator.engine.visit import Notice, Visit
 
 
@@ -28,6 +29,9 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
         record = tier_record(engine, tier, group, zone, design.site().load_balancer)
         live = zone.view.lives.get(record.address)
         if group.spec.dns_weight == 0:
+            if live is not None and (heirs := _awaited_heirs(engine, tier, group)):
+                _say_kept(visit, f"{name} leads here until it leads to {named(heirs)}")
+                return
             if live is not None:
                 todo = await engine.clouds.apply_records(zone, (), [live], {})
                 visit.repaired(engine.remember(visit.key), (), todo, todo.actions, {}, scope="records")
@@ -70,6 +74,27 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
     visit.conditions.true(
         "EndpointReady", "InForce", f"{name} leads here with weight {group.spec.dns_weight}"
     )
+
+
+def _awaited_heirs(engine: Engine, tier: Tier, group: InfraGroup) -> list[InfraGroup]:
+    """The groups that are to have weight, while no other has any yet: the last weight is not taken away before that.
+
+    Empty also when no group is to have weight: then the user wants the name to lead nowhere.
+    """
+    others = [
+        other
+        for other in engine.cache.groups_of_tier(tier.metadata.name)
+        if other.metadata.name != group.metadata.name and not other.metadata.deletion_timestamp
+    ]
+    if any(group_weight(engine, other) and other.spec.dns_weight for other in others):
+        return []
+    return [other for other in others if other.spec.dns_weight]
+
+
+def _say_kept(visit: Visit, message: str) -> None:
+    visit.fields["weight"] = visit.previous.get("weight", 0)
+    visit.conditions.false("EndpointReady", "LastServingGroup", message)
+    visit.look_again(5.0)
 
 
 def _say_no_weight(engine: Engine, visit: Visit, *, withdrawn: bool) -> None:
