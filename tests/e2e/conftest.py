@@ -22,7 +22,11 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
     made: list[Stage] = []
 
     def make(
-        *, sweep_seconds: float = SWEEP_SECONDS, drain_seconds: float = 1.0, api_rate: float = API_RATE
+        *,
+        sweep_seconds: float = SWEEP_SECONDS,
+        drain_seconds: float = 1.0,
+        settle_seconds: float = 1.0,
+        api_rate: float = API_RATE,
     ) -> Stage:
         folder: Path = tmp_path_factory.mktemp("stage")
         sandbox = Sandbox(folder / "sandbox")
@@ -33,6 +37,7 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
             sweep_seconds=sweep_seconds,
             api_rate=api_rate,
             drain_seconds=drain_seconds,
+            settle_seconds=settle_seconds,
         )
         stage = Stage(sandbox=sandbox, operator=operator, folder=folder)
         made.append(stage)

@@ -42,7 +42,8 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
         if live is None and not _may_have_weight(engine, visit, design):
             return
         engine.remember(visit.key)["weighting"] = True
-        if live is None:  # whoever goes on after a crash must know that requests may come
+        if live is None and visit.previous_condition("EndpointReady").get("reason") != "Drifted":
+            # whoever goes on after a crash must know that requests may come
             visit.fields["weight"] = group.spec.dns_weight
             visit.conditions.false("EndpointReady", "Pending", f"{name} is about to lead here")
             await engine.checkpoint(visit, group)
