@@ -12,6 +12,7 @@ from pathlib import Path
 from tenant_operator.sandbox import Sandbox
 from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import manifests as m
+from tests.e2e.conftest import API_RATE
 from tests.e2e.stage import NotYet, Stage
 from tests.e2e.traffic import CONNECTION_FACTOR, DRAIN_SECONDS, SETTLE_SECONDS, Traffic
 from tests.proof.fleet import Change, DeleteGroup, DeleteTenant, Fleet, Meddle, first_fleet
@@ -148,6 +149,7 @@ def _stage(folder: Path) -> Iterator[Stage]:
             sweep_seconds=6.0,
             drain_seconds=DRAIN_SECONDS,
             settle_seconds=SETTLE_SECONDS,
+            api_rate=API_RATE,
         )
         stage = Stage(sandbox=sandbox, operator=operator, folder=folder)
         stage.aws.settings(durations={"connection_factor": CONNECTION_FACTOR})
