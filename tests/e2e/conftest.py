@@ -27,6 +27,7 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         drain_seconds: float = 1.0,
         settle_seconds: float = 1.0,
         api_rate: float = API_RATE,
+        arguments: tuple[str, ...] = (),
     ) -> Stage:
         folder: Path = tmp_path_factory.mktemp("stage")
         sandbox = Sandbox(folder / "sandbox")
@@ -38,6 +39,7 @@ def new_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
             api_rate=api_rate,
             drain_seconds=drain_seconds,
             settle_seconds=settle_seconds,
+            arguments=arguments,
         )
         stage = Stage(sandbox=sandbox, operator=operator, folder=folder)
         made.append(stage)

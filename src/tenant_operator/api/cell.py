@@ -23,6 +23,7 @@ from tenant_operator.api.objects import (
     NAME_RULE,
     READY,
     Column,
+    DriftEvents,
     Fingerprints,
     KubernetesObject,
     Status,
@@ -91,6 +92,8 @@ class CellSummary(Struct):
 class CellStatus(Status):
     """What the operator has seen and done."""
 
+    drift_events: DriftEvents | None = None
+    """Whether AWS's events of changes reach the operator from here; absent where it does not ask for them."""
     fingerprints: Fingerprints | None = None
     """With the tier's drift: Report: what each AWS resource was last brought to, as a fingerprint. A resource that differs
     from a spec whose fingerprint is still the same has drifted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import ValidationError, WrapValidator
 
@@ -59,6 +59,15 @@ Fingerprints = Annotated[
     entries(5000),
 ]
 """Fingerprints by resource: its type and name."""
+
+
+class DriftEvents(Struct):
+    """Whether AWS's events of changes reach the operator from here."""
+
+    state: Literal["On", "Unavailable"]
+    """On: changes are noticed in seconds. Unavailable: at the next sweep only."""
+    message: Annotated[str, length(1024, least=0)] | None = None
+    """Why they do not, and what to do."""
 
 
 class Status(Struct):

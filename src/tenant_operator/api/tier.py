@@ -25,6 +25,7 @@ from tenant_operator.api.objects import (
     NAME_RULE,
     READY,
     Column,
+    DriftEvents,
     KubernetesObject,
     Status,
     readable,
@@ -271,6 +272,8 @@ class ScaleUp(Struct):
 class TierStatus(Status):
     """What the operator has seen and done."""
 
+    drift_events: DriftEvents | None = None
+    """Whether AWS's events of changes reach the operator from here; absent where it does not ask for them."""
     endpoint: Annotated[str, length(255)] | None = None
     """The DNS name under which clients reach the tier."""
     mode: EndpointMode | None = None

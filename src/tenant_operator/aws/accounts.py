@@ -26,6 +26,12 @@ OWN = "operator"
 _ROLE_ARN = re.compile(r"^arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/\S+$")
 
 
+def account_of_role(arn: str) -> str | None:
+    """The account that a role's ARN names, 12 digits; None where it is no role's ARN."""
+    match = _ROLE_ARN.match(arn)
+    return None if match is None else match["account"]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountRef:
     """An account and the way into it, as a Cell or a Tier's endpoint names them."""

@@ -15,7 +15,17 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 
-from tenant_operator.aws import compute, dns, endpoints, identity, load_balancing, logs, network, rules
+from tenant_operator.aws import (
+    compute,
+    dns,
+    drift_feed,
+    endpoints,
+    identity,
+    load_balancing,
+    logs,
+    network,
+    rules,
+)
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.limits import CREATION_VISIBLE_SECONDS, SERVICE_READERS, UPDATE_VISIBLE_SECONDS
@@ -24,12 +34,15 @@ from tenant_operator.desired.resources import (
     Address,
     Cluster,
     ElasticIp,
+    EventBus,
+    EventRule,
     InternetGateway,
     Listener,
     ListenerRule,
     Live,
     LoadBalancer,
     NatGateway,
+    Queue,
     Record,
     RouteTable,
     SecurityGroup,
@@ -56,6 +69,9 @@ class Family(StrEnum):
 
 
 SWEPT = tuple(Family)
+
+FEED = "drift feed"
+"""The reading of the feed's own resources; only those that see to the feed ask for it."""
 
 TYPES_OF: Mapping[Family, frozenset[str]] = {
     Family.NETWORK: frozenset(
@@ -273,6 +289,14 @@ class View:
             f"identity {' '.join((*roles, *groups))}", max_age, caller, read, (*roles, *groups)
         )
 
+    async def load_feed(self, caller: Caller, *, home: bool, max_age: float) -> None:
+        """The drift feed's rules; in the operator's `home` account its queues and bus, too."""
+
+        async def read(caller: Caller) -> Mapping[Address, Live]:
+            return await drift_feed.read_feed(caller, self.installation, home=home)
+
+        await self.refresh(FEED, max_age, caller, read)
+
     async def load_records(self, caller: Caller, zone: str, endpoint: str, *, max_age: float) -> None:
         """The records of a tier's name and of every name below it."""
 
@@ -463,6 +487,8 @@ def _shelf_of(live: Live) -> str:
         return f"services of {spec.cluster}"
     if isinstance(spec, Record):
         return "records"
+    if isinstance(spec, Queue | EventBus | EventRule):
+        return FEED
     family = FAMILY_OF.get(live.address.type)
     return "identity" if family is None else family.value
 

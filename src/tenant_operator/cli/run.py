@@ -58,6 +58,13 @@ def own_namespace() -> str:
     help="Times AWS's published API rates: 0.5 leaves half of them to others in the accounts; above 1 where AWS has raised "
     "them for you, or in rehearsals.",
 )
+@click.option(
+    "--drift-events/--no-drift-events",
+    default=False,
+    show_default=True,
+    help="Learn of changes in AWS within seconds, through EventBridge and SQS, which the operator sets up. It needs "
+    "further permissions (docs/drift.md).",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -77,6 +84,7 @@ def command(
     drain_seconds: float | None,
     settle_seconds: float,
     api_rate: float,
+    drift_events: bool,
     log_format: str,
     log_level: str,
     health_address: str,
@@ -100,6 +108,7 @@ def command(
             drain_seconds=drain_seconds,
             settle_seconds=settle_seconds,
             api_rate=api_rate,
+            drift_events=drift_events,
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--installation-id") from error

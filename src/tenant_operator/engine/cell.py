@@ -9,7 +9,7 @@ from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired import identity as identities
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, LogGroup, Resource, Role, ServiceLinkedRole
-from tenant_operator.engine import sparing
+from tenant_operator.engine import feed_upkeep, sparing
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.capacity import Ledgers, quotas_in, used_in_cell
 from tenant_operator.engine.clouds import Site
@@ -69,6 +69,7 @@ async def reconcile(engine: Engine, visit: Visit, cell: Cell) -> None:
     assert tier is not None
     sparing.begin(visit, tier)
     await _identity(engine, visit, tier, site)
+    await feed_upkeep.keep_account(engine, visit, site.caller)
     await _quotas(engine, visit, tier, cell, site)
 
 
@@ -162,6 +163,11 @@ def _capacity(engine: Engine, visit: Visit, tier: Tier, cell: Cell) -> None:
 
 async def _delete(engine: Engine, visit: Visit, cell: Cell, tier: Tier | None, site: Site) -> None:
     """The account's identity goes with the last cell of the tier in that account; the log group may stay."""
+    try:
+        await feed_upkeep.keep_account(engine, visit, site.caller, leaving=True)
+    except AwsError as error:
+        visit.fail("Ready", error)
+        return
     shared = [
         other
         for other in engine.cache.cells_of(cell.spec.tier_ref.name)

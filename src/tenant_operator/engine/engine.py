@@ -22,6 +22,8 @@ from tenant_operator.engine import summary
 from tenant_operator.engine.cache import Cache, Key, Kind, Object, key_of
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.conditions import Conditions
+from tenant_operator.engine.drift_hints import DriftHints
+from tenant_operator.engine.feed import Feed
 from tenant_operator.engine.kubernetes import Kubernetes
 from tenant_operator.engine.listing import everything_is_seen
 from tenant_operator.engine.publishing import Publisher
@@ -55,6 +57,8 @@ class Engine:
         """Task definitions by ARN: a revision never changes."""
         self.memory: dict[Key, dict[Any, Any]] = {}
         """What visits remember of an object until the process ends: never anything that matters after a crash."""
+        hints = DriftHints(self.settings.installation, self.cache, self.clouds, self.definitions)
+        self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake)
         self._uids: dict[str, Key] = {}
         self._forced: set[Key] = set()
         self.ready = asyncio.Event()
@@ -126,6 +130,8 @@ class Engine:
         log.info("all kinds are listed: %d objects", len(self.cache))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweep())
+            if self.settings.drift_events:
+                group.create_task(self.feed.run())
             group.create_task(self._dispatch(group))
 
     async def stop(self, seconds: float) -> None:

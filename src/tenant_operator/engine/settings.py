@@ -29,6 +29,13 @@ IDENTITY_GRACE_SECONDS = 120.0
 """A new role is not usable everywhere at once; until then "unable to assume role" is no failure."""
 EVENTS_REMEMBERED = 10_000
 """Ids of events that have come: SQS and EventBridge may bring one twice, within minutes."""
+FEED_LOOK_SECONDS = 30.0
+"""How often it is seen to that every queue is being read; a new one is read at once."""
+FEED_FIRST_PAUSE_SECONDS = 1.0
+FEED_LAST_PAUSE_SECONDS = 60.0
+"""After a receive that failed: sweeps go on meanwhile, so there is no hurry."""
+FEED_RETRY_SECONDS = 600.0
+"""How long after AWS refused to let the drift feed be made it is tried again: a permission is granted by a person."""
 QUOTAS_SECONDS = 3600.0
 """How long what Service Quotas said stays good: quotas change by a person's request, and its API allows few calls."""
 CAPACITY_RETRY_SECONDS = 30.0
@@ -61,6 +68,8 @@ class Settings:
     clientKeepAliveSeconds and its idleTimeoutSeconds. A rehearsal on simulated AWS sets it short."""
     settle_seconds: float = SETTLE_SECONDS
     """How long a changed rule takes to be in force everywhere. A rehearsal on simulated AWS sets it short."""
+    drift_events: bool = False
+    """Whether EventBridge tells of changes, besides the sweeps."""
     workers: int = WORKERS
     api_rate: float = 1.0
     """Times AWS's published rates: below 1 where others share the account, above 1 where AWS has raised them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenant_operator.api import InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
+from tenant_operator.engine import feed_upkeep
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.capacity import Ledgers, usual_size
 from tenant_operator.engine.engine import Engine
@@ -35,7 +36,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         "freeTenantSlots": _free_slots(engine, tier),
     }
     if tier.metadata.deletion_timestamp:
-        _delete(visit, [*cells, *tenants])
+        await _delete(engine, visit, tier, [*cells, *tenants])
         return
     if tier.spec.paused:
         visit.pause()
@@ -57,10 +58,19 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
             visit.reconciling(said["reason"], said["message"])
 
 
-def _delete(visit: Visit, children: list[object]) -> None:
+async def _delete(engine: Engine, visit: Visit, tier: Tier, children: list[object]) -> None:
     if children:
         visit.has_children(children)
         return
+    if "driftEvents" in visit.previous:
+        try:
+            zone = await engine.clouds.zone(tier, visit.priority)
+            await feed_upkeep.keep_account(engine, visit, zone.caller, leaving=True)
+            await feed_upkeep.keep_home(engine, visit, tier.spec.region, leaving=True)
+        except AwsError as error:
+            visit.conditions.keep(*visit.conditions.known)
+            visit.fail("Ready", error)
+            return
     visit.release()
 
 
@@ -95,6 +105,8 @@ async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
         "region": tier.spec.region,
         **({"roleArn": tier.spec.endpoint.role_arn} if tier.spec.endpoint.role_arn else {}),
     }
+    await feed_upkeep.keep_home(engine, visit, tier.spec.region)
+    await feed_upkeep.keep_account(engine, visit, zone.caller)
     name = tier.spec.endpoint.name.lower()
     if name != zone.name and not name.endswith("." + zone.name):
         visit.conditions.false(

@@ -42,7 +42,12 @@ class HealthServer:
         waited = self.engine.queue.oldest_wait() if self.engine.ready.is_set() else 0.0
         status = 200 if waited < STUCK_SECONDS else 503
         return web.json_response(
-            {"oldestWaitSeconds": round(waited, 1), "queue": self.engine.queue.depth()}, status=status
+            {
+                "oldestWaitSeconds": round(waited, 1),
+                "queue": self.engine.queue.depth(),
+                "driftEvents": dict(self.engine.feed.counts),
+            },
+            status=status,
         )
 
     async def _readyz(self, _: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 import time
@@ -9,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.tied_process import TiedProcess
@@ -112,13 +113,29 @@ class OperatorProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _is_ready(self) -> bool:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    def health(self) -> dict[str, Any]:
+        """What `/healthz` says.
+
+        Raises:
+            SandboxError: it does not answer.
+        """
         try:
-            with opener.open(f"http://127.0.0.1:{self._port}/readyz", timeout=2) as answer:
+            with self._ask("healthz") as answer:
+                found: dict[str, Any] = json.load(answer)
+        except (urllib.error.URLError, OSError) as error:
+            raise SandboxError(f"the operator's /healthz does not answer: {error}") from error
+        return found
+
+    def _is_ready(self) -> bool:
+        try:
+            with self._ask("readyz") as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def _ask(self, path: str) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return opener.open(f"http://127.0.0.1:{self._port}/{path}", timeout=2)
 
 
 def _free_port() -> int:
