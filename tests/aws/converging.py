@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from tenant_operator.aws import endpoints, identity, logs, network
+from tenant_operator.aws import endpoints, event_rules, identity, logs, network, queues
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.desired import tags
@@ -19,13 +19,13 @@ from tests.aws.conftest import INSTALLATION, Cell
 LOOKS, LOOK_SECONDS = 200, 0.05
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {
-    **network.CREATE, **endpoints.CREATE, **identity.CREATE, **logs.CREATE,
+    **network.CREATE, **endpoints.CREATE, **identity.CREATE, **logs.CREATE, **queues.CREATE, **event_rules.CREATE,
 }  # fmt: skip
 UPDATE: Mapping[type[Spec], Callable[[Caller, Resource, Live, tuple[FieldChange, ...]], Awaitable[Live]]] = {
-    **network.UPDATE, **endpoints.UPDATE, **identity.UPDATE, **logs.UPDATE,
+    **network.UPDATE, **endpoints.UPDATE, **identity.UPDATE, **logs.UPDATE, **queues.UPDATE, **event_rules.UPDATE,
 }  # fmt: skip
 DELETE: Mapping[type[Spec], Callable[[Caller, Live], Awaitable[None]]] = {
-    **network.DELETE, **endpoints.DELETE, **identity.DELETE, **logs.DELETE,
+    **network.DELETE, **endpoints.DELETE, **identity.DELETE, **logs.DELETE, **queues.DELETE, **event_rules.DELETE,
 }  # fmt: skip
 
 

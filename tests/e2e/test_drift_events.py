@@ -25,9 +25,8 @@ SWEEP_SECONDS = 3600.0
 def _delay(stage: Stage) -> str:
     """The deregistration delay of a tenant's target group, which a sweep reads once in two hours."""
     answer = stage.client("elbv2").describe_target_group_attributes(TargetGroupArn=_group_arn(stage))
-    return next(
-        a["Value"] for a in answer["Attributes"] if a["Key"] == "deregistration_delay.timeout_seconds"
-    )
+    attributes = {a["Key"]: str(a["Value"]) for a in answer["Attributes"]}
+    return attributes["deregistration_delay.timeout_seconds"]
 
 
 def _group_arn(stage: Stage) -> str:

@@ -12,6 +12,9 @@ from typing import Any
 
 from tenant_operator.aws.limits import OWN_WRITES_KEPT
 
+REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id")
+"""Where AWS's answers carry the id besides their body; in old protocols the two may differ."""
+
 
 class OwnWrites:
     """The newest writes of this process, in a bounded memory. Belongs to one event loop."""
@@ -22,11 +25,12 @@ class OwnWrites:
 
     def note(self, answer: Mapping[str, Any]) -> None:
         """Remember the write that was answered so."""
-        request_id = (answer.get("ResponseMetadata") or {}).get("RequestId")
-        if not request_id:
-            return
-        self._ids[request_id] = None
-        if len(self._ids) > self._kept:
+        metadata = answer.get("ResponseMetadata") or {}
+        headers = metadata.get("HTTPHeaders") or {}
+        for request_id in {metadata.get("RequestId"), *(headers.get(name) for name in REQUEST_ID_HEADERS)}:
+            if request_id:
+                self._ids[request_id] = None
+        while len(self._ids) > self._kept:
             del self._ids[next(iter(self._ids))]
 
     def __contains__(self, request_id: str) -> bool:

@@ -21,6 +21,8 @@ from tenant_operator.sandbox.aws.wire import HttpAnswer, HttpRequest
 
 _Route = tuple[re.Pattern[str], Callable[[Any, str, Any], Any]]
 
+_REQUEST_ID = re.compile(rb"(<[Rr]equestId>)[^<]*(</[Rr]equestId>)")
+
 
 def answer(call: Call, request: HttpRequest) -> HttpAnswer:
     """Let moto carry out a call.
@@ -69,8 +71,11 @@ def _to_answer(call: Call, result: Any) -> HttpAnswer:
     kept = {
         name: str(value)
         for name, value in headers.items()
-        if name.lower() not in ("status", "content-length", "date")
+        if name.lower() not in ("status", "content-length", "date", "x-amzn-requestid")
     }
+    # The id by which CloudTrail tells of the call; moto makes one up, and writes another into the body.
+    kept["x-amzn-requestid"] = call.request_id
+    payload = _REQUEST_ID.sub(rb"\g<1>" + call.request_id.encode() + rb"\g<2>", payload)
     return HttpAnswer(int(status), payload, kept)
 
 
