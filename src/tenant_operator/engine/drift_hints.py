@@ -7,7 +7,7 @@ late, doubled or out of order costs at most a look for nothing, or waits for the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,14 +27,20 @@ from tenant_operator.desired.resources import (
     LogGroup,
     Record,
     Role,
+    Spec,
     TargetGroup,
 )
 from tenant_operator.engine.cache import Cache, Key, Kind, group_key, object_key, tier_key
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.settings import EVENTS_REMEMBERED
 
-NAMED_TYPES = (Cluster, TargetGroup, LoadBalancer, LogGroup)
-"""What calls name by its name as well as by an id."""
+NAMED_TYPES: Mapping[str, tuple[type[Spec], ...]] = {
+    "aws.ecs": (Cluster,),
+    "aws.elasticloadbalancing": (LoadBalancer, TargetGroup),
+    "aws.iam": (Role,),
+    "aws.logs": (LogGroup,),
+}
+"""What the calls of a service name by its name as well as by an id."""
 
 RULE_CALLS = frozenset({"CreateRule", "ModifyRule", "SetRulePriorities"})
 """They name a listener, or the target groups that a rule forwards to, of which nothing changes."""
@@ -100,7 +106,7 @@ class DriftHints:
             here = region == event.region or (event.source in GLOBAL_SOURCES and region != GLOBAL)
             if account != event.account or not here:
                 continue
-            for live in concerned(view, account, region, event.names):
+            for live in concerned(view, account, region, event):
                 distrust(view, live, event)
                 yield from self._owners(live)
         for name in event.names:
@@ -177,20 +183,18 @@ def is_own(event: DriftEvent, accounts: Accounts) -> bool:
     )
 
 
-def concerned(view: View, account: str, region: str, said: Iterable[str]) -> list[Live]:
+def concerned(view: View, account: str, region: str, event: DriftEvent) -> list[Live]:
     """What a view holds of the things that an event names, by id, ARN or name; sorted."""
     found: dict[Address, Live] = {}
-    for text in said:
+    for text in event.names:
         live = view.with_id(text)
         if live is not None:
             found[live.address] = live
-        for kind in NAMED_TYPES:
-            address = Address(account=account, region=region, type=kind.__name__, name=text)
+        for kind in NAMED_TYPES.get(event.source, ()):
+            place = GLOBAL if kind is Role else region
+            address = Address(account=account, region=place, type=kind.__name__, name=text)
             if address in view.lives:
                 found[address] = view.lives[address]
-        role = Address(account=account, region=GLOBAL, type=Role.__name__, name=text)
-        if role in view.lives:
-            found[role] = view.lives[role]
     return [found[address] for address in sorted(found)]
 
 
