@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -88,6 +90,29 @@ def test_the_breaker_rolls_a_bad_image_back(compute: Compute, bad_image: str) ->
     assert any(
         task["stoppedReason"].startswith("CannotPullContainerError") for task in compute.stopped_tasks()
     )
+
+
+def test_a_deployment_that_was_rolled_back_can_be_looked_up_later(compute: Compute, bad_image: str) -> None:
+    compute.new_service(compute.used_group())
+    compute.settle()
+    began, bad = datetime.now(UTC), compute.definition(bad_image)
+    compute.ecs.update_service(cluster=compute.cluster, service="app", taskDefinition=bad)
+    eventually(lambda: bool(compute.service()["taskDefinition"] != bad))
+    compute.settle()
+
+    def listed(**filters: object) -> list[dict[str, Any]]:
+        answer = compute.ecs.list_service_deployments(
+            cluster=compute.cluster, service=compute.service()["serviceArn"], **filters
+        )
+        return list(answer["serviceDeployments"])
+
+    assert [found["status"] for found in listed()] == ["ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]
+    [failed] = listed(status=["ROLLBACK_SUCCESSFUL"], createdAt={"after": began - timedelta(seconds=1)})
+    assert listed(createdAt={"after": began + timedelta(hours=1)}) == []
+    [revision] = compute.ecs.describe_service_revisions(
+        serviceRevisionArns=[failed["targetServiceRevisionArn"]]
+    )["serviceRevisions"]
+    assert revision["taskDefinition"] == bad
 
 
 def test_a_first_deployment_fails_with_the_breaker(compute: Compute, bad_image: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tenant_operator.sandbox.aws.services.ecs import (
     account_settings,
     clusters,
+    service_deployments,
     services,
     tags,
     task_definitions,
@@ -21,5 +22,5 @@ __all__ = ["install"]
 def install(sim: Simulation) -> None:
     """Answer all calls of the service."""
     sim.own_services.add("ecs")
-    for module in (clusters, task_definitions, services, tasks, tags, account_settings):
+    for module in (clusters, task_definitions, services, service_deployments, tasks, tags, account_settings):
         module.behaviours.install(sim)

@@ -254,7 +254,7 @@ class Scheduler:
         last_good = next((found for found in service.deployments[1:] if found.completed_once), None)
         if not roll_back or last_good is None:
             return
-        deployment.status = "ACTIVE"
+        deployment.status, deployment.rolls_back_to = "ACTIVE", last_good
         deployment.rollout_reason = (
             f"ECS deployment circuit breaker: rolling back to deploymentId {last_good.id}."
         )

@@ -254,6 +254,7 @@ def _deploy(
     )
     deployment.rollout_reason = f"ECS deployment {deployment.id} in progress."
     service.deployments.insert(0, deployment)
+    service.history.append(deployment)
     service.steady = False
     notices.deployment_changed(sim, service, deployment)
 

@@ -14,6 +14,7 @@ from tenant_operator.sandbox.aws.interfaces import Interface
 
 Document = Mapping[str, Any]  # a structure of the API, by the members' own names
 
+MAX_DEPLOYMENTS = 100  # ECS keeps them for 90 days
 MAX_EVENTS = 100  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
 
 
@@ -109,6 +110,7 @@ class Deployment:
     failed_tasks: int = 0
     completed_once: bool = False
     wait_until: float = 0.0  # no new task before this, after a failure
+    rolls_back_to: Deployment | None = None  # what the circuit breaker went back to
 
 
 @dataclass(slots=True)
@@ -131,6 +133,7 @@ class Service:
     steady: bool = False
     wake_at: float = 0.0  # when the scheduler looks again by itself, on the simulation's clock
     tasks: dict[str, Task] = field(default_factory=dict)  # by ARN, not STOPPED
+    history: deque[Deployment] = field(default_factory=lambda: deque(maxlen=MAX_DEPLOYMENTS))  # oldest first
     events: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_EVENTS))  # newest first
 
     @property
