@@ -273,6 +273,13 @@ def _tiers() -> Iterator[Wrong]:
     yield _tier(
         "more tenants than rules", {"limits": {"tenantsPerInfraGroup": 101}}, "less than or equal to 100"
     )
+    yield _tier(
+        "rollout of nobody at a time",
+        {"rollout": {"maxConcurrentTenants": 0}},
+        "greater than or equal to 1",
+    )
+    yield _tier("rollout that never stops", {"rollout": {"pauseOnFailures": 0}}, "greater than or equal to 1")
+    yield _tier("soak of two days", {"rollout": {"soakSeconds": 172800}}, "less than or equal to 86400")
     yield _tier("tag of AWS", {"tags": {"aws:x": "value"}}, "tag keys must not begin with aws:")
     yield _tier(
         "tag of the operator", {"tags": {"tenant-operator.dev/tier": "value"}}, "the operator sets those"

@@ -14,6 +14,7 @@ from tests.e2e.calm import QUIET_SWEEPS, await_rest, sweeps_since, writes_of_swe
 from tests.e2e.manifests import Manifest
 from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, DNS_ACCOUNT, Stage
 from tests.kstatus import kstatus
+from tests.sandbox.aws.foundations.conftest import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -172,6 +173,25 @@ def test_a_failed_release_is_not_tried_again_by_sweeps_nor_by_a_restarted_operat
     assert releases_since(rolled_back, mark) == []
     assert said(rolled_back, "fine", "ComputeReady")["reason"] == "ReleaseFailed"
     assert said(rolled_back, "fine", "Stalled")["status"] == "True"
+
+
+def test_a_release_that_ecs_rolls_back_while_no_operator_runs_is_not_tried_again(rolled_back: Stage) -> None:
+    stage, mark = rolled_back, rolled_back.aws.last_call()
+    stage.apply(tenant("fine", workload={"image": f"{ECR}/app:bad", "restartNonce": "unseen"}))
+    while not stage.aws.calls(since=mark, action="UpdateService"):
+        stage.operator.check_running()
+    stage.operator.kill()
+    eventually(lambda: runs(stage, "fine", f"{ECR}/app:1") and settled(stage))
+    restarted = stage.aws.last_call()
+    stage.operator.start()
+    stage.await_condition("tenant", "fine", "ComputeReady", "ReleaseFailed", m.NAMESPACE)
+    assert releases_since(stage, restarted) == []
+
+
+def settled(stage: Stage) -> bool:
+    """Whether the tenant's service has one deployment only, which is complete."""
+    found = service_of(stage, "fine")["deployments"]
+    return [deployment["rolloutState"] for deployment in found] == ["COMPLETED"]
 
 
 def test_a_failed_release_is_tried_again_when_a_person_says_so(rolled_back: Stage) -> None:

@@ -301,6 +301,66 @@ def test_a_new_image_reaches_one_cluster_at_a_time() -> None:
     assert rehearsal.settle(wanted, keep_serving=True).ready
 
 
+def test_the_next_cluster_takes_a_new_image_only_once_the_last_success_was_watched() -> None:
+    rehearsal = onboarded(clusters=2)
+    wanted = tenancy_of(clusters=2, workload=dataclasses.replace(WORKLOAD, image="app:2"))
+    rehearsal.step(wanted, Progress(soak_seconds=60.0))
+    rehearsal.world = model.moved(rehearsal.world, services(rehearsal))
+    watched, acted = rehearsal.step(wanted, Progress(soak_seconds=60.0))
+    assert not acted
+    assert [(wait.reason, wait.seconds) for wait in watched.waits] == [("Soaking", 60.0)]
+    assert (watched.released, watched.whole, watched.releasing) == (1, False, True)
+    still, acted = rehearsal.step(wanted, Progress(soak_seconds=60.0, soaking=True, clusters_before=1))
+    assert not acted
+    assert [wait.reason for wait in still.waits] == ["Soaking"]
+    _, acted = rehearsal.step(wanted, Progress(soak_seconds=60.0, clusters_before=1))
+    assert acted
+    rehearsal.world = model.moved(rehearsal.world, services(rehearsal))
+    done = stage(wanted, rehearsal.world, Progress(soak_seconds=60.0, clusters_before=1))
+    assert (done.released, done.whole, done.ready) == (2, True, True)
+
+
+def test_clusters_of_one_size_share_the_requests_equally_whatever_the_size() -> None:
+    rehearsal = onboarded(clusters=3)
+    for clusters, replicas in ((3, 4), (2, 1), (4, 3)):
+        wanted = tenancy_of(clusters=clusters, workload=dataclasses.replace(WORKLOAD, replicas=replicas))
+        assert rehearsal.settle(wanted, keep_serving=True).ready
+        assert weights(rehearsal, wanted) == [1] * clusters
+
+
+def without_tasks(rehearsal: Rehearsal, who: Iterable[Address]) -> None:
+    """Every task of some services has stopped."""
+    for address in who:
+        live = rehearsal.world[address]
+        state = dataclasses.replace(live.attributes["state"], running=0)
+        rehearsal.world[address] = dataclasses.replace(live, attributes={**live.attributes, "state": state})
+
+
+def test_a_cluster_without_a_healthy_target_gets_no_requests_while_another_has_some() -> None:
+    rehearsal = onboarded(clusters=3)
+    wanted = tenancy_of(clusters=3)
+    sick = services(rehearsal)[:1]
+    without_tasks(rehearsal, sick)
+    rehearsal.step(wanted, Progress())
+    assert sorted(weights(rehearsal, wanted)) == [0, 1, 1]
+    rehearsal.world = model.moved(rehearsal.world, sick)
+    assert rehearsal.settle(wanted, keep_serving=True).ready
+    assert weights(rehearsal, wanted) == [1, 1, 1]
+
+
+def test_when_no_cluster_has_a_healthy_target_all_keep_their_weights() -> None:
+    """Weight 0 everywhere would turn a service that comes back in a second into an outage that lasts."""
+    rehearsal = onboarded(clusters=3)
+    wanted = tenancy_of(clusters=3)
+    without_tasks(rehearsal, services(rehearsal))
+    rehearsal.step(wanted, Progress())
+    assert weights(rehearsal, wanted) == [1, 1, 1]
+
+
+def services(rehearsal: Rehearsal) -> list[Address]:
+    return sorted(address for address in rehearsal.world if address.type == Service.__name__)
+
+
 def test_a_revision_that_was_rolled_back_is_not_tried_again() -> None:
     rehearsal = onboarded()
     wanted = tenancy_of(workload=dataclasses.replace(WORKLOAD, image="broken:1"))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from tenant_operator.api.constraints import Rule, Struct, between, elements, immutable, keyed, length
+from tenant_operator.api.constraints import (
+    Constraint,
+    Rule,
+    Struct,
+    between,
+    elements,
+    immutable,
+    keyed,
+    length,
+)
 from tenant_operator.api.objects import (
     AGE,
     READY,
@@ -179,6 +188,21 @@ class TenantSummary(Struct):
     """Tasks that run, of those that should: "2/2"."""
 
 
+class Release(Struct):
+    """The revision's way to the tenant's clusters."""
+
+    cause: Literal["Created", "Edited", "Tier", "Idle"]
+    """Why the tenant went to it. Created: its first. Edited: its own spec asked for it. Tier: the tier's
+    rollout, in its turn. Idle: nothing of it ran, so there was nothing to wait for."""
+    own_revision: Annotated[str, length(64)] | None = None
+    """Digest of what the tenant itself sets of it; a change of its own does not wait for the tier's
+    rollout."""
+    started_at: Annotated[str, Constraint({"format": "date-time"})] | None = None
+    """When the tenant was let go to it."""
+    completed_at: Annotated[str, Constraint({"format": "date-time"})] | None = None
+    """When every cluster was first seen to run it. Absent: not yet."""
+
+
 class TenantStatus(Status):
     """What the operator has seen and done."""
 
@@ -196,7 +220,10 @@ class TenantStatus(Status):
     summary: TenantSummary | None = None
     """The tenant, counted."""
     revision: Annotated[str, length(64)] | None = None
-    """Digest of what tasks are to run."""
+    """Digest of what tasks run, or are being brought to run. It differs from what the spec and the tier's come
+    to while the tenant waits for its turn in the tier's rollout."""
+    release: Release | None = None
+    """The revision's way to the tenant's clusters."""
     failed_revision: Annotated[str, length(64)] | None = None
     """The revision that ECS rolled back; it is not tried again until the spec changes."""
 

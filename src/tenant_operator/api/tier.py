@@ -28,6 +28,7 @@ from tenant_operator.api.objects import (
     DriftEvents,
     KubernetesObject,
     Status,
+    condition_column,
     readable,
 )
 from tenant_operator.api.private_link import PrivateLink
@@ -156,6 +157,20 @@ class Routing(Struct):
     """With Path: path prefixes that no tenant may take, at most 20."""
 
 
+class Rollout(Struct):
+    """How a change of the tier's workload that replaces tasks (such as its image) reaches many tenants."""
+
+    max_concurrent_tenants: Annotated[int, between(1, 1000)] = 5
+    """How many tenants take the change at the same time, 1–1,000. What a tenant's author changes in the
+    tenant itself does not wait, and new tenants begin with the change."""
+    pause_on_failures: Annotated[int, between(1, 1000)] = 1
+    """After so many tenants whose release failed (ECS rolled it back) no further tenant takes the change,
+    until the tier's workload is another one, 1–1,000."""
+    soak_seconds: Annotated[int, between(0, 86400)] = 0
+    """How long a success is watched before the next takes the change, in seconds: from cluster to cluster of
+    one tenant, and from tenant to tenant; 0–86,400 (a day)."""
+
+
 class Observability(Struct):
     """Logs: one log group per tier and account, with streams that begin with the tenant id."""
 
@@ -230,6 +245,8 @@ class TierSpec(Struct):
     """One task role and one execution role per tier and account; tenants inherit them."""
     workload: TierWorkload
     """What tenants run unless they say otherwise."""
+    rollout: Rollout = Rollout()
+    """How a change of the tier's workload reaches many tenants."""
     observability: Observability = Observability()
     """Logs: one log group per tier and account, with streams that begin with the tenant id."""
     placement: TierPlacement = TierPlacement()
@@ -254,6 +271,8 @@ class TierSummary(Struct):
     """Infra groups that are Ready, of all."""
     tenants: Annotated[str, length(32)] | None = None
     """Tenants that are Ready, of all."""
+    rollout: Annotated[str, length(32)] | None = None
+    """Tenants that run what the tier's workload makes of their spec, of all that it is about: "12/40"."""
     free_tenant_slots: Annotated[int, between(0, 2**31 - 1)] | None = None
     """How many more tenants of one cluster the tier can take."""
 
@@ -280,6 +299,9 @@ class TierStatus(Status):
     """The endpoint mode in force."""
     summary: TierSummary | None = None
     """The tier's children, counted."""
+    revision: Annotated[str, length(64)] | None = None
+    """Digest of the tier's workload, as far as it replaces tasks: the revision of a tenant that overrides
+    nothing of it."""
     scale_up: ScaleUp | None = None
     """How to make more room."""
     quotas: Annotated[tuple[Quota, ...], keyed("code", 10)] = ()
@@ -307,6 +329,13 @@ class Tier(KubernetesObject):
         ),
         READY,
         AGE,
+        Column(
+            name="Rollout",
+            path=".status.summary.rollout",
+            description="Tenants on the tier's workload as it is now, of all",
+            wide=True,
+        ),
+        condition_column("Rolling", "RolloutComplete", "reason", "How its rollout stands", wide=True),
     )
 
     spec: TierSpec

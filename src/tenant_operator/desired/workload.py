@@ -6,6 +6,7 @@ show to be wrong is said by `problems`.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenant_operator.api.workload import TenantWorkload, TierWorkload, fargate_memory_options
+from tenant_operator.desired.resources import TaskDefinition
+
+_OWN = {
+    "image", "command", "entry_point", "compute", "cpu", "memory", "port", "stop_timeout_seconds", "restart_nonce",
+    "environment", "environment_unset", "secrets", "secrets_unset",
+}  # fmt: skip
 
 RESERVED_VARIABLES = frozenset({"TENANT_ID", "TIER_ID", "REGION"})
 
@@ -47,8 +54,7 @@ class Workload:
     @property
     def revision(self) -> str:
         """Twelve hexadecimal digits that change whenever tasks must be replaced to run what is declared."""
-        content = {name: getattr(self, name) for name in _RESTARTING}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        return _digest({name: getattr(self, name) for name in _RESTARTING})
 
 
 _RESTARTING = (
@@ -93,6 +99,40 @@ def merged(tier: TierWorkload, own: TenantWorkload) -> Workload:
         environment=_merged_map(tier.environment, own.environment, own.environment_unset),
         secrets=_merged_map(tier.secrets, own.secrets, own.secrets_unset),
     )
+
+
+def own_revision(own: TenantWorkload) -> str:
+    """Twelve hexadecimal digits that change whenever a tenant's own fields do, as far as they replace tasks."""
+    return _digest(own.model_dump(mode="json", include=_OWN, exclude_none=True))
+
+
+def as_released(workload: Workload, definition: TaskDefinition, *, spot: bool) -> Workload:
+    """The workload with everything that replaces tasks as a live task definition has it.
+
+    It is how a tenant that waits for its turn stays as it is: the old defaults of its tier are written down nowhere
+    else. Where the definition is untouched, its revision is the one that was released.
+    """
+    return dataclasses.replace(
+        workload,
+        image=definition.image,
+        command=definition.command,
+        entry_point=definition.entry_point,
+        spot=spot,
+        architecture=definition.architecture,
+        cpu=definition.cpu,
+        memory=definition.memory,
+        port=definition.port,
+        stop_timeout_seconds=definition.stop_timeout_seconds,
+        restart_nonce=definition.restart_nonce,
+        environment=tuple(
+            sorted(entry for entry in definition.environment if entry[0] not in RESERVED_VARIABLES)
+        ),
+        secrets=tuple(sorted(definition.secrets)),
+    )
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _merged_map(

@@ -81,12 +81,16 @@ class Publisher:
         await self.kubernetes.post_event(key, obj.metadata.uid, notice, self.today())
 
 
+UNHEARD = ("Reconciling", "RolloutComplete")
+"""Conditions that nobody else waits for. Whose turn it is in a tier's rollout is woken by name, not with all tenants."""
+
+
 def _mattered(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether others may have waited for this change: a condition turned, or its reason did; or where things are."""
 
     def essence(status: Mapping[str, Any]) -> object:
         conditions = status.get("conditions") or ()
-        said = {c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] != "Reconciling"}
-        return said, status.get("placements"), status.get("weight")
+        said = {c["type"]: (c["status"], c["reason"]) for c in conditions if c["type"] not in UNHEARD}
+        return said, status.get("placements"), status.get("weight"), status.get("release")
 
     return essence(before) != essence(after)

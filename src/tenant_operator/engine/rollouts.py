@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any
 
-from tenant_operator.desired.resources import Address, Live, Service, World
+from tenant_operator.desired.resources import Address, Live, Resource, Service, World
 from tenant_operator.desired.tenancy import Tenancy
 from tenant_operator.engine.cache import Key
 from tenant_operator.engine.engine import Engine
@@ -15,6 +17,7 @@ from tenant_operator.engine.settings import (
     ROLLOUT_FIRST_POLL_SECONDS,
     ROLLOUT_LAST_POLL_SECONDS,
 )
+from tenant_operator.engine.visit import Visit
 from tenant_operator.plan.diff import field_changes
 
 GROWTH = 0.4
@@ -71,13 +74,27 @@ def note_under_way(under_way: MutableMapping[Address, str], wanted: Tenancy, wor
         service, definition = world.get(slot.service.address), world.get(slot.task_definition.address)
         if service is None or definition is None or not isinstance(service.spec, Service):
             continue
-        changes = field_changes(slot.task_definition, definition, world)
-        if service.spec.task_definition != definition.id or any(c.field != "tags" for c in changes):
+        if service.spec.task_definition != definition.id or not runs(slot.task_definition, definition, world):
             continue
         if service.attributes["state"].rollout == "COMPLETED":
             under_way.pop(service.address, None)
         else:
             under_way[service.address] = definition.id
+
+
+def runs(wanted: Resource, definition: Live, world: World = MappingProxyType({})) -> bool:
+    """Whether a task definition runs what is wanted; its tags do not matter."""
+    return all(change.field == "tags" for change in field_changes(wanted, definition, world))
+
+
+def began_before(visit: Visit, memory: Mapping[Any, Any], revision: str) -> dt.datetime | None:
+    """When a release began that an earlier process let go and that is not complete, as the status says; None: no such one."""
+    release = visit.previous.get("release") or {}
+    if visit.previous.get("revision") != revision or visit.previous.get("failedRevision") == revision:
+        return None
+    if "completedAt" in release or "startedAt" not in release or memory.get("let go") == revision:
+        return None
+    return dt.datetime.fromisoformat(release["startedAt"])
 
 
 def gone_back(under_way: Mapping[Address, str], world: Mapping[Address, Live]) -> bool:

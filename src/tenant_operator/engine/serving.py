@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
-from tenant_operator.aws import compute, services
+from tenant_operator.aws import compute
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
 from tenant_operator.aws.task_definitions import KEPT_REVISIONS
@@ -29,8 +29,9 @@ from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.executor import Outcome
+from tenant_operator.engine.failed_releases import look_at_failures, went_back_unseen
 from tenant_operator.engine.reserving import Kept, live_stacks, released
-from tenant_operator.engine.rollouts import gone_back, may_restart, note_under_way, poll_in, under_way_to
+from tenant_operator.engine.rollouts import gone_back, note_under_way, poll_in, under_way_to
 from tenant_operator.engine.sparing import left, spared
 from tenant_operator.engine.visit import Visit
 from tenant_operator.placement.reservation import Reservation
@@ -42,6 +43,20 @@ from tenant_operator.plan.stage import Progress, Stage
 FAMILIES = (Family.NETWORK, Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
 MAX_STAGES = 6
 """Stages in one visit; a tenant needs three at most, so that more would be a plan that does not converge."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTurn:
+    """A group, and what is known of a release's turn in it."""
+
+    group: InfraGroup
+    may_release: bool
+    """Whether it is this group's turn."""
+    soak_seconds: float = 0.0
+    soaking: bool = False
+    """Whether the last success, here or in another group, is still being watched."""
+    clusters_before: int = 0
+    """How many clusters here were known to run the revision before this visit."""
 
 
 @dataclass
@@ -73,6 +88,13 @@ class Serving:
         whole = self.stage.ready and self.verified and not self.in_force_in
         return whole and self.error is None and not self.outcome.failed
 
+    @property
+    def released(self) -> bool:
+        """Whether every cluster that there should be here runs what the spec says; none does where none can be made yet."""
+        if self.error is not None or self.kept.shortage:
+            return False
+        return self.stage.whole or (bool(self.not_ready) and not self.world())
+
     def reservation(self) -> Reservation:
         """What is to be kept for the tenant in the group from now on."""
         if self.site is None or self.tenancy is None:
@@ -94,11 +116,11 @@ async def serve(
     tier: Tier,
     tenant: Tenant,
     workload: Workload,
-    turn: tuple[InfraGroup, bool],
+    turn: GroupTurn,
     kept: Kept,
 ) -> Serving:
     """Bring a tenant as far as it gets in one group, in the size that is kept for it; what AWS refuses is in the result."""
-    group, may_release = turn
+    group = turn.group
     result = Serving(group=group, kept=kept)
     workload = kept.workload(workload)
     cell = engine.cache.cell(group.spec.cell_ref.name)
@@ -133,7 +155,9 @@ async def serve(
         result.not_ready = _why_not_yet(engine, design, site, wanted, workload)
         if result.not_ready and not site.view.of_tenant(group.metadata.name, tenant.tenant_id):
             return result
-        await _converge(engine, visit, result, wanted, site, may_release and not kept.shortage)
+        if kept.shortage:
+            turn = replace(turn, may_release=False)
+        await _converge(engine, visit, result, wanted, site, turn)
         await _verify(result, wanted, site)
         result.in_force_in = _in_force_in(engine, visit, group.metadata.name)
         if result.ready:
@@ -173,7 +197,7 @@ def _why_not_yet(engine: Engine, design: GroupDesign, site: Site, wanted: Tenanc
 
 
 async def _converge(
-    engine: Engine, visit: Visit, result: Serving, wanted: Tenancy, site: Site, may_release: bool
+    engine: Engine, visit: Visit, result: Serving, wanted: Tenancy, site: Site, turn: GroupTurn
 ) -> None:
     memory = engine.remember(visit.key)
     group = result.group.metadata.name
@@ -182,7 +206,9 @@ async def _converge(
     targets: dict[Address, int] = {}
     await _look_at_services(visit, site, wanted, group)
     under_way = under_way_to(memory, group, wanted.revision)
-    rolled_back = gone_back(under_way, result.world())
+    rolled_back = gone_back(under_way, result.world()) or await went_back_unseen(
+        engine, visit, site, wanted, group
+    )
     tried: set[Address] = memory.setdefault(("registered", group), set())
     for _ in range(MAX_STAGES):
         world = await _world(engine, site, wanted, group, executor.definitions, tried)
@@ -194,7 +220,10 @@ async def _converge(
             ),
             settle_seconds=engine.settings.settle_seconds,
             verify=not _was_ready(visit, group),
-            may_release=may_release,
+            may_release=turn.may_release,
+            soak_seconds=turn.soak_seconds,
+            soaking=turn.soaking,
+            clusters_before=turn.clusters_before,
             failed_revision=wanted.revision if rolled_back else str(visit.previous.get("failedRevision", "")),
         )
         result.stage = stage(wanted, world, progress)
@@ -231,7 +260,9 @@ async def _converge(
         engine.definitions[definition.id] = definition
     if result.stage.ready:
         await _prune(memory, site, executor.definitions)
-    await _look_at_failures(engine, visit, result, site, wanted)
+    mine = [live for live in result.world().values() if isinstance(live.spec, Service)]
+    result.rolled_back = result.stage.rolled_back
+    result.failure = await look_at_failures(engine, visit, result.stage, site, wanted, mine)
     note_under_way(under_way, wanted, {**result.world(), **executor.definitions})
     releasing = memory.setdefault("releasing", set())
     (releasing.add if result.stage.releasing else releasing.discard)(group)
@@ -360,29 +391,6 @@ async def _verify(result: Serving, wanted: Tenancy, site: Site) -> None:
 def _in_force_in(engine: Engine, visit: Visit, group: str) -> float:
     turned = engine.remember(visit.key).get(("turned", group))
     return 0.0 if turned is None else max(0.0, turned + engine.settings.settle_seconds - engine.clock())
-
-
-async def _look_at_failures(
-    engine: Engine, visit: Visit, result: Serving, site: Site, wanted: Tenancy
-) -> None:
-    """A first release that failed serves nobody: say why in ECS's words, and try again at growing intervals."""
-    memory = engine.remember(visit.key)
-    for address in result.stage.failures:
-        live = site.view.lives.get(address)
-        if live is None:
-            continue
-        result.failure = await compute.failure_detail(site.caller, live)
-        due = may_restart(memory, str(address), wanted.revision, engine.clock())
-        if due > 0:
-            visit.look_again(due)
-            continue
-        site.view.put(await services.restart_service(site.caller, live))
-        visit.look_again(3.0)
-    if result.stage.rolled_back:
-        result.rolled_back = True
-        if not result.failure:
-            rolled = [live for live in result.world().values() if isinstance(live.spec, Service)]
-            result.failure = await compute.failure_detail(site.caller, rolled[0]) if rolled else ""
 
 
 def _note_waits(engine: Engine, visit: Visit, result: Serving) -> None:

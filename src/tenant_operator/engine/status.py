@@ -7,7 +7,7 @@ from typing import Any
 
 from tenant_operator.engine.visit import Visit
 
-AWAITED = ("Accepted", "Placed", "Stalled", "Paused")
+AWAITED = ("Accepted", "Placed", "RolloutComplete", "Stalled", "Paused")
 """Conditions whose reasons people wait for, besides the status of Ready."""
 
 

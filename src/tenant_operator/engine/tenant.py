@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.desired import acceptance, routing
@@ -13,18 +13,20 @@ from tenant_operator.engine import sparing, tenant_removal
 from tenant_operator.engine.capacity import size_of
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.placing import place
+from tenant_operator.engine.releases import note_progress, take_turn
 from tenant_operator.engine.reserving import reserve
-from tenant_operator.engine.serving import Serving, holds_anything, serve
+from tenant_operator.engine.serving import Serving, holds_anything
 from tenant_operator.engine.settings import CAPACITY_RETRY_SECONDS
 from tenant_operator.engine.tenant_records import converge_records
 from tenant_operator.engine.tenant_report import report
+from tenant_operator.engine.turns import serve_in_turn
 from tenant_operator.engine.visit import Notice, Visit
 from tenant_operator.engine.weighting import reachable_groups, weighted_groups
 from tenant_operator.placement.choice import Choice
 
 
 async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
-    """Accept → place → serve in every group → records → report."""
+    """Accept → place → take its turn → serve in every group → records → report."""
     visit.fields["tenantId"] = tenant.tenant_id
     tier = engine.cache.tier(tenant.spec.tier_ref.name)
     if tenant.metadata.deletion_timestamp:
@@ -46,22 +48,23 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     size = size_of(tier, tenant, workload)
     choice = place(engine.cache, tier, tenant, size, _weighted(engine, tier))
     groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
-    _describe(engine, visit, tier, tenant, workload, groups)
+    _describe(engine, visit, tier, tenant, groups)
     if not _placed(engine, visit, choice, tenant):
         return
-    kept = await reserve(engine, visit, tier, tenant, groups, size)
+    turn = await take_turn(engine, visit, tier, tenant, workload, groups)
+    if turn is None:
+        return
+    workload = turn.workload
+    visit.fields["effective"] = _effective(workload)
+    kept = await reserve(engine, visit, tier, tenant, groups, size_of(tier, tenant, workload))
     sparing.begin(visit, tier)
-    results = await asyncio.gather(
-        *(
-            serve(engine, visit, tier, tenant, workload, group, kept[group[0].metadata.name])
-            for group in _in_turn(engine, visit, groups)
-        )
-    )
+    results = await serve_in_turn(engine, visit, tier, tenant, workload, groups, kept)
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
     await converge_records(engine, visit, tier, tenant, results)
     sparing.tell(engine, visit, complete=all(result.error is None for result in results))
     required, unserved = _required(engine, tier, results)
     report(engine, visit, tier, tenant, workload, results, required, unserved, leaving)
+    note_progress(engine, visit, turn, complete=all(result.released for result in results))
 
 
 def refuse(visit: Visit, reason: str, message: str) -> None:
@@ -131,13 +134,14 @@ async def _holder(
     return acceptance.holder(staying or candidates, None)
 
 
-def _describe(
-    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, workload: Workload, groups: list[InfraGroup]
-) -> None:
+def _describe(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, groups: list[InfraGroup]) -> None:
     visit.fields["endpoint"] = routing.url(
         tier, tenant, groups or engine.cache.groups_of_tier(tier.metadata.name)
     )
-    visit.fields["effective"] = {
+
+
+def _effective(workload: Workload) -> dict[str, Any]:
+    return {
         "image": workload.image,
         "cpu": workload.cpu,
         "memory": workload.memory,
@@ -160,17 +164,6 @@ def _placed(engine: Engine, visit: Visit, choice: Choice, tenant: Tenant) -> boo
     if sorted(before) != list(choice.groups):
         visit.notices.append(Notice("Placed", f"placed in {', '.join(choice.groups)}"))
     return True
-
-
-def _in_turn(engine: Engine, visit: Visit, groups: list[InfraGroup]) -> list[tuple[InfraGroup, bool]]:
-    """The groups, and whose turn it is to take a new release: the first that is not done with it."""
-    memory = engine.remember(visit.key)
-    releasing = memory.get("releasing", set())
-    turn = next((g.metadata.name for g in groups if g.metadata.name in releasing), None)
-    return [
-        (group, (turn is None and index == 0) or group.metadata.name == turn)
-        for index, group in enumerate(groups)
-    ]
 
 
 def _required(engine: Engine, tier: Tier, results: Sequence[Serving]) -> tuple[list[Serving], list[str]]:

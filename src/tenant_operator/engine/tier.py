@@ -13,6 +13,7 @@ from tenant_operator.engine.placing import candidates, choose_for_newcomer
 from tenant_operator.engine.records import group_weight
 from tenant_operator.engine.summary import named
 from tenant_operator.engine.visit import Visit
+from tenant_operator.engine.waves import roll_out
 from tenant_operator.engine.weighting import weighted_groups
 from tenant_operator.placement.choice import Candidate
 from tenant_operator.placement.slots import free_slots
@@ -35,6 +36,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         "tenants": sums.ready(tenants),
         "freeTenantSlots": _free_slots(engine, tier),
     }
+    roll_out(engine, visit, tier)
     if tier.metadata.deletion_timestamp:
         await _delete(engine, visit, tier, [*cells, *tenants])
         return
@@ -45,9 +47,6 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
     await _endpoint(engine, visit, tier)
     _routing(engine, visit, groups)
     _capacity(engine, visit, tier)
-    visit.conditions.true(
-        "RolloutComplete", "NoRollout", "every tenant gets a change of the tier's defaults at once"
-    )
     if visit.conditions.is_true("IdentityReady") and visit.conditions.is_true("EndpointReady"):
         visit.ready("Ready", f"{visit.fields['summary']['tenants']} tenants are ready")
     else:

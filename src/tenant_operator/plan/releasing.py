@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from tenant_operator.desired.resources import Address, Resource, Service
+from tenant_operator.plan.change import Wait
 from tenant_operator.plan.draft import Draft
 from tenant_operator.plan.risk import RESTARTING_FIELDS
 from tenant_operator.plan.stacks import Stack
@@ -45,4 +46,19 @@ def _may_release(draft: Draft, stack: Stack) -> bool:
         s for s in draft.stacks if s.slot is not None and s.live_service is not None and draft.release_due(s)
     ]
     others_roll = any(draft.rolling(other) for other in draft.stacks if other.slot is not None)
-    return not others_roll and due[0] is stack
+    return not others_roll and due[0] is stack and not _soaking(draft, stack)
+
+
+def _soaking(draft: Draft, stack: Stack) -> bool:
+    """Whether the last cluster that took the release must be watched for longer; says so."""
+    progress = draft.progress
+    if not progress.soak_seconds:
+        return False
+    released = sum(draft.whole(other) for other in draft.stacks if other.slot is not None)
+    if not progress.soaking and released <= progress.clusters_before:
+        return False
+    message = f"cluster {stack.index}: the success before it is watched for {progress.soak_seconds:.0f} s"
+    draft.waits.append(
+        Wait(reason="Soaking", message=message, seconds=progress.soak_seconds, address=stack.service)
+    )
+    return True

@@ -62,6 +62,8 @@ def stage(tenancy: Tenancy, world: World, progress: Progress) -> Stage:
         settling=frozenset(draft.settling),
         programmed=programmed,
         ready=ready,
+        whole=draft.tenancy.suspended or all(draft.whole(stack) for stack in wanted),
+        released=sum(draft.whole(stack) for stack in wanted),
         releasing=any(draft.release_due(stack) or draft.rolling(stack) for stack in wanted),
         failures=tuple(stack.service for stack in wanted if stack.failed and stack.service is not None),
         rolled_back=draft.rolled_back,

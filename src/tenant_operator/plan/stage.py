@@ -31,6 +31,12 @@ class Progress:
     """Whether readiness must be proved by reading target health, as before a tenant is first called ready."""
     may_release: bool = True
     """Whether it is this group's turn to put a new revision on one cluster."""
+    soak_seconds: float = 0.0
+    """How long a cluster that took a release is watched before the next may take it."""
+    soaking: bool = False
+    """Whether the last such success is still being watched."""
+    clusters_before: int = 0
+    """How many clusters of this group were known to run the revision when the soak was last looked at."""
     failed_revision: str = ""
     """The revision that the circuit breaker rolled back; it is not tried again."""
 
@@ -51,6 +57,10 @@ class Stage:
     """The rule is live and says what it should (forward, or 503 when suspended)."""
     ready: bool = False
     """Every wanted cluster is healthy and weighted, or the tenant is suspended and the route says so."""
+    whole: bool = False
+    """Every wanted cluster runs what the spec says, completely; or the tenant is suspended."""
+    released: int = 0
+    """How many clusters do."""
     releasing: bool = False
     """A release is under way, or due, in this group."""
     failures: tuple[Address, ...] = ()
