@@ -7,6 +7,7 @@ listener speaks plain HTTP on the wire.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ from tenant_operator.sandbox.aws.traffic.targets import (
 )
 from tenant_operator.sandbox.aws.traffic.task_servers import TaskServer
 from tenant_operator.sandbox.aws.traffic.transforms import TransformFailed, transformed
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 512
 OPEN_POLL_SECONDS = 0.05  # how often a listener that is not ready yet is looked at
@@ -123,7 +126,8 @@ class ListenerServer:
 
     def _opened(self, connection: Connection[Request]) -> None:
         loop = asyncio.get_running_loop()
-        self._serving[connection] = loop.create_task(self._serve(connection))
+        self._serving[connection] = serving = loop.create_task(self._serve(connection))
+        serving.add_done_callback(lambda done: _tell_what_broke(done, connection))
         loop.call_later(self._seconds("idle_timeout.timeout_seconds"), self._close_idle, connection)
 
     def _closed(self, connection: Connection[Request]) -> None:
@@ -249,6 +253,13 @@ class ListenerServer:
         )
         name = self._listener.load_balancer.name
         return _Outcome(response, Passed(name, response.status, **asked, **said))
+
+
+def _tell_what_broke(serving: asyncio.Task[None], connection: Connection[Request]) -> None:
+    """A bug of the sandbox ends its connection and stands in the log: nobody waits for an answer that never comes."""
+    if not serving.cancelled() and (error := serving.exception()) is not None:
+        log.error("a connection to a load balancer broke", exc_info=error)
+        connection.reset()
 
 
 def key_of(listener: Listener) -> tuple[str, int, str]:
