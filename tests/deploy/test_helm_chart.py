@@ -30,7 +30,9 @@ crds: {install: true, keep: false}
 aws: {region: eu-central-1, roleArn: "arn:aws:iam::111111111111:role/tenant-operator"}
 serviceAccount: {name: operator, annotations: {team: platform}}
 rbac: {aggregateToDefaultRoles: false}
-operator: {logFormat: text, extraArgs: [--log-level=debug]}
+replicas: 2
+podDisruptionBudget: {maxUnavailable: 50%%}
+operator: {logFormat: text, shards: 3, extraArgs: [--log-level=debug]}
 extraEnv: [{name: AWS_MAX_ATTEMPTS, value: "2"}]
 resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
 terminationGracePeriodSeconds: 45
@@ -84,6 +86,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         (REQUIRED[:1], "image.repository: say where you pushed the image"),
         (("installationId=Prod_EU", REQUIRED[1]), "'Prod_EU' does not match pattern"),
         ((*REQUIRED, "instalationId=typo"), "additional properties 'instalationId' not allowed"),
+        ((*REQUIRED, "operator.shards=few"), "'few' does not match pattern"),
         ((*REQUIRED, "operator.logFormat=xml"), "value must be one of 'json', 'text'"),
         ((*REQUIRED, "serviceAccount.create=false"), "serviceAccount.name: name the ServiceAccount"),
         ((*REQUIRED, "aws.roleArn=tenant-operator"), "'tenant-operator' does not match pattern"),
@@ -117,8 +120,11 @@ def test_the_crds_can_be_left_to_somebody_else() -> None:
 def test_the_container_starts_the_operator_with_arguments_that_it_knows() -> None:
     started = container(render(*REQUIRED))
     assert started["args"][0] == "run"
-    environment = {entry["name"]: entry["value"] for entry in started["env"]}
+    environment = {entry["name"]: entry["value"] for entry in started["env"] if "value" in entry}
     assert environment == {"TENANT_OPERATOR_INSTALLATION_ID": "prod-eu"}
+    (identity,) = [entry for entry in started["env"] if "valueFrom" in entry]
+    assert identity["name"] == "TENANT_OPERATOR_IDENTITY"
+    assert identity["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
     # An unusable --health-address is the last thing that is looked at before anything is connected to.
     arguments = [*started["args"][1:], "--health-address=nowhere"]
     result = CliRunner().invoke(command, arguments, env=environment)
@@ -138,9 +144,31 @@ def test_the_probes_ask_where_the_operator_answers() -> None:
     assert {started[probe]["httpGet"]["port"] for probe in paths} == {"probes"}
 
 
-def test_one_operator_at_a_time() -> None:
+def test_one_operator_by_default_and_a_new_one_is_ready_before_it_ends() -> None:
     spec = only(render(*REQUIRED), "Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    assert "affinity" not in spec["template"]["spec"]
+
+
+def test_replicas_are_kept_apart_and_not_all_drained_at_once() -> None:
+    documents = render(*REQUIRED, "replicas=3")
+    deployment = only(documents, "Deployment")["spec"]
+    assert deployment["replicas"] == 3
+    terms = deployment["template"]["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    assert {term["podAffinityTerm"]["topologyKey"] for term in terms} == {
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    }
+    budget = only(documents, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["selector"] == deployment["selector"]
+    assert not [d for d in render(*REQUIRED) if d["kind"] == "PodDisruptionBudget"]
 
 
 def test_the_service_account_gets_its_role_in_aws() -> None:

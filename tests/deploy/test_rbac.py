@@ -37,6 +37,9 @@ OPERATOR = (
     | rights("", ("events",), ("create",))
 )
 
+LEASES = rights("coordination.k8s.io", ("leases",), ("get", "list", "create", "update", "delete"))
+"""In the operator's own namespace only."""
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -80,7 +83,8 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(control_plane: ControlPlane) -> Cluster:
     documents = render(*REQUIRED, "crds.install=false", "fullnameOverride=rbac-test")
-    wanted = [d for d in documents if d["kind"] in {"ServiceAccount", "ClusterRole", "ClusterRoleBinding"}]
+    kinds = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+    wanted = [d for d in documents if d["kind"] in kinds]
     for document in wanted:
         for place in (document["metadata"], *document.get("subjects", ())):
             if "namespace" in place:
@@ -96,6 +100,7 @@ def cluster(control_plane: ControlPlane) -> Cluster:
 
 def test_the_operator_may_do_what_it_does_and_nothing_more(cluster: Cluster) -> None:
     assert cluster.rights_of(cluster.account) == OPERATOR
+    assert cluster.rights_of(cluster.account, NAMESPACE) == OPERATOR | LEASES
 
 
 @pytest.mark.parametrize(

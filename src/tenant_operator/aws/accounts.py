@@ -156,6 +156,14 @@ class Accounts:
             ) from error
 
 
+def session_name(identity: str) -> str:
+    """The name of a process's sessions, as CloudTrail shows it: `tenant-operator@` and who the process is.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html, RoleSessionName
+    """
+    return re.sub(r"[^\w+=,.@-]+", "-", f"{SESSION_NAME}@{identity}", flags=re.ASCII)[:64]
+
+
 class _Fetch:
     """Gives the credentials of a role: first those that are there already, later new ones."""
 

@@ -98,11 +98,21 @@ class _Slots:
 
 
 class Transport:
-    """The one way out to AWS, for all accounts: budgets, breakers and threads. Belongs to one event loop."""
+    """The one way out to AWS, for all accounts: budgets, breakers and threads. Belongs to one event loop.
 
-    def __init__(self, budgets: Budgets | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    Arguments:
+        permit: gives for a call what its thread asks right before it sends; that raises AwsError where it must not.
+    """
+
+    def __init__(
+        self,
+        budgets: Budgets | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        permit: Callable[[Target], Callable[[], None]] | None = None,
+    ) -> None:
         self.budgets = budgets or Budgets(clock)
         self._clock = clock
+        self._permit = permit
         self._breakers: defaultdict[tuple[str, str, str], Breaker] = defaultdict(Breaker)
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="aws")
         self._slots: defaultdict[str, _Slots] = defaultdict(_Slots)
@@ -118,7 +128,8 @@ class Transport:
 
     async def send(self, session: Session, target: Target, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call; see `Caller.__call__`."""
-        work = partial(session.call, target.service, target.region, target.operation, parameters)
+        permit = None if self._permit is None else self._permit(target)
+        work = partial(session.call, target.service, target.region, target.operation, parameters, permit)
         give_up_at = self._clock() + CALL_WAIT_SECONDS
         failures: Counter[str] = Counter()
         while True:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 # --- One call -------------------------------------------------------------------------------------
 
-CONNECT_TIMEOUT_SECONDS = 5
-"""AWS endpoints accept a connection in well under a second; more means that there is no way to them."""
+CONNECT_TIMEOUT_SECONDS = 3
+"""AWS endpoints accept a connection in well under a second; more means that there is no way to them. It must be shorter
+than the time between the closing of the fence and the end of the lease (engine/settings.py)."""
 
 READ_TIMEOUT_SECONDS = 30
 """The slowest calls we make (CreateVpcEndpoint, CreateNatGateway) answer within about ten seconds."""

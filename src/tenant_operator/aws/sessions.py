@@ -33,6 +33,16 @@ CLIENT_CONFIG = Config(
 )
 
 
+_sending = threading.local()
+"""What is asked before this thread sends: signing may have fetched new credentials first, and so taken its time."""
+
+
+def _ask(**_: object) -> None:
+    permit = getattr(_sending, "permit", None)
+    if permit is not None:
+        permit()
+
+
 class Session:
     """The clients of one set of credentials. Thread-safe."""
 
@@ -43,15 +53,25 @@ class Session:
         self._lock = threading.Lock()
 
     def call(
-        self, service: str, region: str, operation: str, parameters: Mapping[str, Any]
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        permit: Callable[[], None] | None = None,
     ) -> dict[str, Any]:
-        """Make one call, in this thread.
+        """Make one call, in this thread. `permit` is asked when it is signed and about to be sent.
 
         Raises:
+            Exception: what `permit` raised; nothing was sent.
             botocore.exceptions.ClientError: AWS has refused it.
             botocore.exceptions.BotoCoreError: it was not sent, or not answered.
         """
-        answer: dict[str, Any] = getattr(self._client(service, region), operation)(**parameters)
+        _sending.permit = permit
+        try:
+            answer: dict[str, Any] = getattr(self._client(service, region), operation)(**parameters)
+        finally:
+            _sending.permit = None
         return answer
 
     def pagination(self, service: str, region: str, operation: str) -> Pagination:
@@ -85,6 +105,7 @@ class Session:
             client = self._clients.get((service, region))
             if client is None:
                 client = self._session.create_client(service, region_name=region, config=CLIENT_CONFIG)
+                client.meta.events.register("before-send", _ask)
                 self._clients[(service, region)] = client
             return client
 

@@ -234,6 +234,12 @@ class View:
         """Somebody else has changed the rules of a listener."""
         self.forget(f"rules of {listener.id}")
 
+    def distrust_all(self) -> None:
+        """Make the next asker read again, and let our own writes count for nothing: others have written since."""
+        self._readings.clear()
+        self._written.clear()
+        self._created.clear()
+
     def annotate(self, address: Address, **attributes: object) -> None:
         """Add to a live resource's attributes without calling it a write."""
         live = self.lives.get(address)

@@ -18,6 +18,14 @@ def own_namespace() -> str:
     return POD_NAMESPACE.read_text().strip() if POD_NAMESPACE.exists() else "default"
 
 
+def _shards(_: click.Context, __: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdigit() or int(value) < 1:
+        raise click.BadParameter("write auto, or a number from 1")
+    return int(value)
+
+
 @click.command("run", context_settings={"auto_envvar_prefix": "TENANT_OPERATOR"})
 @click.option(
     "--installation-id",
@@ -65,6 +73,26 @@ def own_namespace() -> str:
     help="Learn of changes in AWS within seconds, through EventBridge and SQS, which the operator sets up. It needs "
     "further permissions (docs/drift.md).",
 )
+@click.option(
+    "--shards",
+    default="auto",
+    show_default=True,
+    callback=_shards,
+    help="Into how many shards the cells fall that several processes share out. auto: cells that have a tier or an AWS "
+    "account in common go together; N: N at most; 1: one process works and the others stand by.",
+)
+@click.option(
+    "--identity",
+    help="Who this process is among several, such as the Pod's name. One that starts as one that has ended takes over "
+    "at once; no two may run with the same. Default: one of its own.",
+)
+@click.option(
+    "--lease-seconds",
+    type=click.FloatRange(2),
+    default=10.0,
+    show_default=True,
+    help="After how many seconds of silence a process counts as lost. Below 10 in rehearsals only.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -85,6 +113,9 @@ def command(
     settle_seconds: float,
     api_rate: float,
     drift_events: bool,
+    shards: int,
+    identity: str | None,
+    lease_seconds: float,
     log_format: str,
     log_level: str,
     health_address: str,
@@ -96,7 +127,8 @@ def command(
     """
     import kubernetes
 
-    from tenant_operator.engine.settings import Settings
+    from tenant_operator.engine.leases import IdentityTaken
+    from tenant_operator.engine.settings import Settings, own_identity
     from tenant_operator.operator import logs, main
 
     logs.configure(log_format, log_level)
@@ -109,6 +141,9 @@ def command(
             settle_seconds=settle_seconds,
             api_rate=api_rate,
             drift_events=drift_events,
+            shards=shards,
+            lease_seconds=lease_seconds,
+            identity=identity or own_identity(),
         )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--installation-id") from error
@@ -121,6 +156,8 @@ def command(
         main.connect_to_kubernetes()
     except kubernetes.config.ConfigException as error:
         raise click.ClickException(f"no Kubernetes cluster to connect to: {error}; set KUBECONFIG") from error
-    asyncio.run(
-        main.run(settings, main.HealthAddress(host=host or ANY_ADDRESS, port=int(port), required=required))
-    )
+    address = main.HealthAddress(host=host or ANY_ADDRESS, port=int(port), required=required)
+    try:
+        asyncio.run(main.run(settings, address))
+    except IdentityTaken as error:
+        raise click.ClickException(str(error)) from error

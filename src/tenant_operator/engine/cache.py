@@ -84,17 +84,26 @@ class Cache:
         self._cells_in: defaultdict[str, set[Key]] = defaultdict(set)
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._namespaces: dict[str, Mapping[str, str]] = {}
+        self._parents: set[Key] = set()
+        self.topology = 0
+        """Another number whenever a tier, cell or infra group came or went, or a tier got its first tenant."""
 
     # --- filling ----------------------------------------------------------------------------------
 
-    def put(self, body: Mapping[str, Any]) -> tuple[Key, Object | None]:
-        """Take in an object; returns its key and what was known of it before."""
+    def put(self, body: Mapping[str, Any], *, follow: bool = False) -> tuple[Key, Object | None]:
+        """Take in an object; returns its key and what was known of it before.
+
+        With `follow` its status is taken in as well: somebody else writes it. Else it is what we wrote last.
+        """
         key = key_of(body)
         new = parse(body)
         old = self._objects.get(key)
+        if old is None or old.metadata.uid != new.metadata.uid:
+            self._drawn_anew(key, new)
+            follow = True
         self._unindex(key)
         self._objects[key] = new
-        if old is None or old.metadata.uid != new.metadata.uid:
+        if follow:
             self._first_status[key] = dict(body.get("status") or {})
             self._set_status(key, self._first_status[key])
         self._index(key, new)
@@ -102,6 +111,9 @@ class Cache:
 
     def remove(self, key: Key) -> Object | None:
         """Forget an object that is gone."""
+        if key in self._parents:
+            self._parents.discard(key)
+            self.topology += 1
         self._unindex(key)
         self._set_status(key, {})
         self._status.pop(key, None)
@@ -121,6 +133,14 @@ class Cache:
     def __iter__(self) -> Iterator[Key]:
         """The keys of all objects, as they are now."""
         return iter(list(self._objects))
+
+    def parents(self) -> Iterator[Key]:
+        """The keys of all tiers, cells and infra groups."""
+        return iter(list(self._parents))
+
+    def tiers_of_tenants(self) -> Iterator[str]:
+        """The names of all tiers that tenants name, whether they are there or not."""
+        return iter([name for name, tenants in self._tenants_of.items() if tenants])
 
     def get(self, key: Key) -> Object | None:
         """The object, or None."""
@@ -261,6 +281,13 @@ class Cache:
             kept = counted(placement)
             self._placed_in[placement["infraGroup"]].add(key)
             self._totals[placement["infraGroup"]].add(kept.lasting, kept.now)
+
+    def _drawn_anew(self, key: Key, new: Object) -> None:
+        if not isinstance(new, Tenant):
+            self._parents.add(key)
+            self.topology += 1
+        elif not self._tenants_of.get(new.spec.tier_ref.name):
+            self.topology += 1
 
     def _index(self, key: Key, obj: Object) -> None:
         for index, value in self._entries(obj):

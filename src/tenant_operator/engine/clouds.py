@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tenant_operator.api import Cell, Tier
@@ -109,6 +109,17 @@ class Clouds:
     def new_view(self) -> View:
         """A view of an account and Region of which nothing is known yet."""
         return View(installation=self.installation, clock=self.clock)
+
+    def distrust(self, accounts: Collection[str]) -> None:
+        """Others have written in some accounts, and to hosted zones: what was known of them is worth nothing."""
+        self._views = {
+            (account, region): view
+            for (account, region), view in self._views.items()
+            if account not in accounts or region == GLOBAL
+        }
+        for (_, region), view in self._views.items():
+            if region == GLOBAL:
+                view.distrust_all()
 
     def views(self) -> Mapping[tuple[str, str], View]:
         """All views."""

@@ -18,23 +18,30 @@ from tenant_operator.api import CONDITIONS, UnreadableObject
 from tenant_operator.aws.budgets import FLOW, Priority
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.resources import Live
-from tenant_operator.engine import summary
+from tenant_operator.engine import finalizers, summary
 from tenant_operator.engine.cache import Cache, Key, Kind, Object, key_of
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.conditions import Conditions
 from tenant_operator.engine.drift_hints import DriftHints
 from tenant_operator.engine.feed import Feed
-from tenant_operator.engine.kubernetes import Kubernetes
+from tenant_operator.engine.finalizers import is_due, is_ours
+from tenant_operator.engine.handover import Handover
+from tenant_operator.engine.kubernetes import Kubernetes, Refused
 from tenant_operator.engine.listing import everything_is_seen
 from tenant_operator.engine.publishing import Publisher
 from tenant_operator.engine.queue import KeyedQueue
 from tenant_operator.engine.settings import SWEEP_JITTER, SWEEPS_TRUSTED, Settings
-from tenant_operator.engine.visit import RELEASED, Notice, Visit
-from tenant_operator.engine.waking import Waking, asked, is_ours, spec_changed
+from tenant_operator.engine.sharing import Sharing
+from tenant_operator.engine.visit import Notice, Visit
+from tenant_operator.engine.waking import Waking, asked, spec_changed
 
 log = logging.getLogger(__name__)
 
 Reconciler = Callable[["Engine", Visit, Any], Any]
+
+
+class Superseded(Exception):
+    """The lease was lost while a visit was under way; whoever has it now begins anew."""
 
 
 @dataclass
@@ -46,6 +53,8 @@ class Engine:
     clouds: Clouds
     reconcilers: Mapping[Kind, Reconciler]
     cache: Cache = field(default_factory=Cache)
+    sharing: Sharing | None = None
+    """Which objects are this process's to work on; None: all."""
     clock: Callable[[], float] = time.monotonic
     today: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
@@ -59,8 +68,12 @@ class Engine:
         """What visits remember of an object until the process ends: never anything that matters after a crash."""
         hints = DriftHints(self.settings.installation, self.cache, self.clouds, self.definitions)
         self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake)
-        self._uids: dict[str, Key] = {}
-        self._forced: set[Key] = set()
+        self.seen: dict[str, int] = {}
+        """The resourceVersion of each object as the watches showed it last, by uid."""
+        self.forced: set[Key] = set()
+        """What a person asked to visit."""
+        self._parked: dict[Key, Priority] = {}
+        """What came up while somebody else worked on it, or nobody could."""
         self.ready = asyncio.Event()
         self._stopping = False
         self._swept = float("-inf")
@@ -73,9 +86,12 @@ class Engine:
         if deleted:
             self._forget(key, body["metadata"]["uid"])
             return
-        self._uids[body["metadata"]["uid"]] = key
+        self.seen[body["metadata"]["uid"]] = int(body["metadata"].get("resourceVersion") or 0)
+        follow = not self.holds(key)
+        if follow:
+            self.publisher.forget(key)
         try:
-            key, old = self.cache.put(body)
+            key, old = self.cache.put(body, follow=follow)
         except UnreadableObject as error:
             log.warning("%s is not understood and left alone: %s", key, error)
             return
@@ -87,15 +103,16 @@ class Engine:
             self.waking.appeared(key, new)
         elif spec_changed(old, new):
             self.waking.edited(key, new)
-        elif is_ours(new) and not is_ours(old):
+        elif is_due(new) or (is_ours(new) and not is_ours(old)):
             self.queue.add(key)
         elif asked(old, new):
-            self._forced.add(key)
+            self.forced.add(key)
             self.queue.add(key)
 
     def _forget(self, key: Key, uid: str) -> None:
         gone = self.cache.remove(key)
-        self._uids.pop(uid, None)
+        self.seen.pop(uid, None)
+        self._parked.pop(key, None)
         self.queue.forget(key)
         self.memory.pop(key, None)
         self.publisher.forget(key)
@@ -110,22 +127,24 @@ class Engine:
         elif self.cache.put_namespace(name, labels):
             self.waking.relabelled(name)
 
-    def is_released(self, body: Mapping[str, Any]) -> bool:
-        """Whether an object's own status says that nothing of it is left in AWS, so that its finalizer may go."""
-        if not body["metadata"].get("deletionTimestamp"):
-            return False
-        conditions = (body.get("status") or {}).get("conditions") or ()
-        return any(c.get("type") == "Ready" and c.get("reason") == RELEASED for c in conditions)
+    def holds(self, key: Key) -> bool:
+        """Whether an object is this process's to work on."""
+        return self.sharing is None or self.sharing.holds(key)
 
     def wake(self, keys: Iterable[Key], priority: Priority = Priority.EDIT) -> None:
         """Visit some objects soon."""
         self.waking.wake(keys, priority)
 
+    def unpark(self) -> None:
+        """Visit what was put aside, as far as it is ours now."""
+        for key in [key for key in self._parked if self.holds(key)]:
+            self.queue.add(key, self._parked.pop(key))
+
     # --- working ----------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Work until cancelled; begins once all four kinds have been listed."""
-        await everything_is_seen(self.kubernetes, self.cache, lambda: set(self._uids))
+        await everything_is_seen(self.kubernetes, self.cache, lambda: self.seen)
         self.ready.set()
         log.info("all kinds are listed: %d objects", len(self.cache))
         async with asyncio.TaskGroup() as group:
@@ -133,14 +152,17 @@ class Engine:
             if self.settings.drift_events:
                 group.create_task(self.feed.run())
             group.create_task(self._dispatch(group))
+            if self.sharing is not None:
+                group.create_task(self.sharing.run(Handover(self, self.sharing.map)))
 
-    async def stop(self, seconds: float) -> None:
-        """Take no new keys, and wait so long at most until those in flight are done."""
+    async def stop(self, seconds: float) -> bool:
+        """Take no new keys, and wait so long at most until those in flight are done; whether they are."""
         self._stopping = True
         for _ in range(int(seconds * 10)):
             if not self.queue.depth()["in_flight"]:
-                return
+                return True
             await asyncio.sleep(0.1)
+        return False
 
     def close(self) -> None:
         """Give threads and connections back."""
@@ -167,17 +189,49 @@ class Engine:
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)
-        if obj is None or not is_ours(obj):
+        if obj is None:
             self.queue.forget(key)
+            return
+        if not self.holds(key):
+            self._park(key)
+            return
+        if self.sharing is not None:
+            self.sharing.fence.enter()
+        if not is_ours(obj):
+            await self._see_to_finalizer(key, obj)
             return
         visit = self.begin(key, obj, self.queue.priority_of(key))
         try:
             await self.reconcilers[key.kind](self, visit, obj)
+        except Superseded:
+            self._park(key)
+            return
         except AwsError as error:
             visit.fail("Ready", error)
             visit.conditions.keep(*visit.conditions.known, "Drifted")
             log.info("%s: %s", key, error)
         await self.finish(visit, obj)
+
+    async def _see_to_finalizer(self, key: Key, obj: Object) -> None:
+        try:
+            if not obj.metadata.deletion_timestamp:
+                await finalizers.add(self.kubernetes, key, obj)
+            elif is_due(obj):
+                await finalizers.remove(self.kubernetes, key, obj)
+        except Refused as error:
+            log.warning("cannot write the finalizer of %s: %s", key, error)
+            self.queue.retry(key)
+        else:
+            self.queue.succeeded(key)
+
+    def _park(self, key: Key) -> None:
+        """Put a key aside until it is ours; what was planned for it is somebody else's."""
+        self._parked[key] = min(self.queue.priority_of(key), self._parked.get(key, Priority.RESYNC))
+        self.queue.forget(key)
+
+    def _is_superseded(self, key: Key) -> bool:
+        """Whether the lease was lost since the visit that asks began."""
+        return self.sharing is not None and (self.sharing.fence.is_passed or not self.holds(key))
 
     def begin(self, key: Key, obj: Object, priority: Priority = Priority.EDIT) -> Visit:
         """An empty visit to an object."""
@@ -193,14 +247,14 @@ class Engine:
             generation=obj.metadata.generation,
             conditions=conditions,
             previous=self.cache.status(key),
-            forced=key in self._forced,
+            forced=key in self.forced,
             priority=priority,
             trust=self._trust(key, priority),
         )
 
     def _trust(self, key: Key, priority: Priority) -> float:
         """How old in seconds may be what is known: a sweep reads anew, an edit builds on what the last sweeps read."""
-        if key in self._forced:
+        if key in self.forced:
             return 0.0
         if priority is Priority.EDIT:
             return SWEEPS_TRUSTED * self.settings.sweep_seconds
@@ -211,8 +265,11 @@ class Engine:
         key = visit.key
         if self.cache.get(key) is None:
             return
+        if self._is_superseded(key):
+            self._park(key)
+            return
         await self._publish(visit, obj, may_wait=visit.requeue is not None and not visit.forced)
-        self._forced.discard(key)
+        self.forced.discard(key)
         if visit.conditions.get("Accepted").get("reason") == "Conflict":
             self.waking.refused.add(key)
         else:
@@ -220,12 +277,29 @@ class Engine:
         if visit.failed:
             self.queue.retry(key, Priority.EDIT if visit.priority is Priority.EDIT else Priority.RESYNC)
             return
+        if visit.released and not await self._release(key, obj):
+            self.queue.retry(key)
+            return
         self.queue.succeeded(key)
         if visit.requeue is not None:
             self.queue.add_after(key, visit.requeue)
 
+    async def _release(self, key: Key, obj: Object) -> bool:
+        """Let an object go of which nothing is left in AWS; False where that has to be tried again."""
+        try:
+            return await finalizers.remove(self.kubernetes, key, self.cache.get(key) or obj)
+        except Refused as error:
+            log.warning("cannot take the finalizer off %s: %s", key, error)
+            return False
+
     async def checkpoint(self, visit: Visit, obj: Object) -> None:
-        """Write what a visit has come to so far, before anything is done in AWS that depends on it."""
+        """Write what a visit has come to so far, before anything is done in AWS that depends on it.
+
+        Raises:
+            Superseded: somebody else works on the object now.
+        """
+        if self._is_superseded(visit.key):
+            raise Superseded
         await self._publish(visit, obj, may_wait=False)
 
     async def _publish(self, visit: Visit, obj: Object, *, may_wait: bool) -> None:

@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,7 +31,7 @@ CLUSTER_SCOPED_EVENTS = "default"
 
 
 UNREACHABLE = 0
-NOT_FOUND, CONFLICT, BAD_REQUEST = 404, 409, 400
+NOT_FOUND, CONFLICT, UNPROCESSABLE, BAD_REQUEST = 404, 409, 422, 400
 MAX_EVENT_MESSAGE = 1024
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -55,6 +55,8 @@ class Kubernetes:
     component: str = "tenant-operator"
     writes: dict[str, int] = field(default_factory=dict)
     """How many writes there were, by kind of write; for metrics and tests."""
+    permit: Callable[[], Callable[[], bool]] | None = None
+    """Gives for a write what its thread asks right before it sends."""
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="kubernetes")
@@ -73,6 +75,31 @@ class Kubernetes:
         await self._request(
             "PATCH", path, body={"status": dict(patch)}, content_type="application/merge-patch+json"
         )
+
+    async def set_finalizers(self, key: Key, uid: str, before: Sequence[str], after: Sequence[str]) -> bool:
+        """Replace an object's finalizers as long as they are as `before`; False where they are not, or it is gone.
+
+        Raises:
+            Refused: the API server refused for another reason.
+        """
+        namespace = f"/namespaces/{key.namespace}" if key.namespace else ""
+        path = f"/apis/{GROUP}/{VERSION}{namespace}/{PLURALS[key.kind]}/{key.name}"
+        where = "/metadata/finalizers"
+        patch: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": where, "value": list(before) or None},
+            {"op": "add", "path": where, "value": list(after)},
+        ]
+        self._count("finalizer")
+        try:
+            await self._request("PATCH", path, body=patch, content_type="application/json-patch+json")
+        except Gone:
+            return False
+        except Refused as refused:
+            if refused.status not in (CONFLICT, UNPROCESSABLE):
+                raise
+            return False
+        return True
 
     async def post_event(self, key: Key, uid: str, notice: Notice, now: dt.datetime) -> None:
         """Post an Event about an object. Equal Events within a second are one, and a refusal is only logged."""
@@ -106,14 +133,15 @@ class Kubernetes:
             if not isinstance(error, Refused) or error.status != CONFLICT:
                 log.warning("cannot post an Event about %s: %s", key, error)
 
-    async def list_uids(self, kind: Kind) -> set[str]:
-        """The uids of all objects of a kind; only their metadata is read.
+    async def list_versions(self, kind: Kind) -> dict[str, int]:
+        """The resourceVersion of each object of a kind by uid; only their metadata is read.
 
         Raises:
             Gone: the CRD is not installed.
             Refused: the API server refused.
         """
-        return {item["uid"] for item in await self._metadata(f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}")}
+        found = await self._metadata(f"/apis/{GROUP}/{VERSION}/{PLURALS[kind]}")
+        return {item["uid"]: int(item["resourceVersion"]) for item in found}
 
     async def list_objects(self, kind: Kind) -> list[dict[str, Any]]:
         """All objects of a kind.
@@ -167,25 +195,54 @@ class Kubernetes:
     ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
-        return await loop.run_in_executor(self._pool, self._call, method, path, query or [], headers, body)
-
-    def _call(
-        self, method: str, path: str, query: list[tuple[str, str]], headers: dict[str, str], body: object
-    ) -> dict[str, Any]:
-        request = self._api.param_serialize(
-            method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+        may = None if method == "GET" or self.permit is None else self.permit()
+        return await loop.run_in_executor(
+            self._pool, self._send, may, method, path, query or [], headers, body
         )
-        try:
-            response = self._api.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            content = response.read()
-        except HTTPError as error:
-            raise Refused(UNREACHABLE, f"the API server does not answer: {error}") from error
-        if response.status == NOT_FOUND:
-            raise Gone(path)
-        if response.status >= BAD_REQUEST:
-            raise Refused(response.status, content.decode(errors="replace")[:500])
-        found: dict[str, Any] = json.loads(content)
-        return found
+
+    def _send(
+        self,
+        may: Callable[[], bool] | None,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        headers: dict[str, str],
+        body: object,
+    ) -> dict[str, Any]:
+        if may is not None and not may():
+            raise Refused(UNREACHABLE, "this process could not renew its lease in time, so it writes nothing")
+        return call(self._api, method, path, query, headers, body)
 
     def _count(self, what: str) -> None:
         self.writes[what] = self.writes.get(what, 0) + 1
+
+
+def call(
+    api: kubernetes.client.ApiClient,
+    method: str,
+    path: str,
+    query: list[tuple[str, str]],
+    headers: dict[str, str],
+    body: object,
+    timeout: float = TIMEOUT_SECONDS,
+) -> dict[str, Any]:
+    """Make one request to the API server, in this thread; its JSON answer.
+
+    Raises:
+        Gone: there is nothing at the path.
+        Refused: the API server refused, or did not answer within `timeout` seconds.
+    """
+    request = api.param_serialize(
+        method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+    )
+    try:
+        response = api.call_api(*request, _request_timeout=timeout)
+        content = response.read()
+    except HTTPError as error:
+        raise Refused(UNREACHABLE, f"the API server does not answer: {error}") from error
+    if response.status == NOT_FOUND:
+        raise Gone(path)
+    if response.status >= BAD_REQUEST:
+        raise Refused(response.status, content.decode(errors="replace")[:500])
+    found: dict[str, Any] = json.loads(content)
+    return found

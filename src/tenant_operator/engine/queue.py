@@ -60,6 +60,7 @@ class KeyedQueue(Generic[K]):
     _failures: dict[K, int] = field(default_factory=dict)
     _order: itertools.count[int] = field(default_factory=itertools.count)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, key: K, priority: Priority = Priority.EDIT) -> None:
         """Work on the key soon. A key that is waiting already is merged with, at the more urgent of the priorities."""
@@ -138,6 +139,7 @@ class KeyedQueue(Generic[K]):
         """The key is no longer in flight; if it was added meanwhile, it is ready again."""
         place = self._in_flight.pop(key)
         self._busy[(place.flow, place.priority is Priority.EDIT)] -= 1
+        self._ended.set()
         priority = self._again.pop(key, None)
         if priority is not None:
             self.add(key, priority)
@@ -146,6 +148,12 @@ class KeyedQueue(Generic[K]):
     def priority_of(self, key: K) -> Priority:
         """Why a key is in flight."""
         return self._in_flight[key].priority
+
+    async def until_done(self, key: K) -> None:
+        """Wait until nobody works on the key."""
+        while key in self._in_flight:
+            self._ended.clear()
+            await self._ended.wait()
 
     def depth(self) -> dict[str, int]:
         """How many keys are ready by priority, delayed, and in flight."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+import socket
+import uuid
+from dataclasses import dataclass, field
 
 from tenant_operator.plan.stage import SETTLE_SECONDS
 
@@ -45,11 +48,24 @@ ENDPOINT_RETRY_SECONDS = 600.0
 FIRST_RELEASE_RETRY_SECONDS = 20.0
 FIRST_RELEASE_RETRY_MAX_SECONDS = 600.0
 """A first release that failed serves nobody, so it is tried again, at growing intervals, until its cause is gone."""
+LEASE_SECONDS = 10.0
+"""How long a process may be silent before others take its shards over. They see its last renewal up to a fifth of that
+late, and look at once when it runs out: 12 s after it was lost, 15 s at most, another process works."""
+RENEWALS_PER_LEASE = 5
+"""Two of them may fail before anything is lost."""
+FENCE_SHARE = 0.6
+"""A process that could not renew stops writing after this share of the lease. What is left, 4 s, is more than a write
+that has just passed the fence may take to connect (aws/limits.py, CONNECT_TIMEOUT_SECONDS) and to be sent."""
 
 SINCE_STEP_SECONDS = 1.0
 """A moment in a status is written to the second, so a wait that begins with it is so much longer: none is cut short."""
 
 _INSTALLATION = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+def own_identity() -> str:
+    """A name that no other process has, and that says where this one runs."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +89,11 @@ class Settings:
     workers: int = WORKERS
     api_rate: float = 1.0
     """Times AWS's published rates: below 1 where others share the account, above 1 where AWS has raised them."""
+    identity: str = field(default_factory=own_identity)
+    """Who this process is among the replicas. One that starts with the name of one that has ended follows it at once."""
+    shards: int = 0
+    """How many shards there are at most; 0: as many as there are wholes of tiers and accounts."""
+    lease_seconds: float = LEASE_SECONDS
 
     def __post_init__(self) -> None:
         if not _INSTALLATION.fullmatch(self.installation):

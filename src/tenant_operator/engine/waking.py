@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tenant_operator.api import (
-    ANNOTATION_ORPHAN,
     ANNOTATION_RECONCILE,
-    FINALIZER,
     Cell,
     InfraGroup,
     Tenant,
@@ -98,20 +96,6 @@ class Waking:
 
     def _tenants_of(self, tier: str) -> None:
         self.wake((object_key(tenant) for tenant in self.cache.tenants_of(tier)), Priority.BACKLOG)
-
-
-def is_orphan(annotations: Mapping[str, str] | None) -> bool:
-    """Whether a person wants an object to go at once when it is deleted, and everything in AWS to stay as it is."""
-    return (annotations or {}).get(ANNOTATION_ORPHAN) == "true"
-
-
-def is_ours(obj: Object) -> bool:
-    """Whether an object is to be visited: it has our finalizer, so that it cannot go behind our back, and is no orphan.
-
-    It is wakened once it has. A status that was written before that would make the finalizer's patch fail, too.
-    """
-    orphan = bool(obj.metadata.deletion_timestamp) and is_orphan(obj.metadata.annotations)
-    return FINALIZER in obj.metadata.finalizers and not orphan
 
 
 def spec_changed(old: Object, new: Object) -> bool:

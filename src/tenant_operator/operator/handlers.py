@@ -1,19 +1,15 @@
-"""Kopf's ear: watch events in, finalizers on and off, and nothing else.
-
-Finalizers go through `patch.fns`, which kopf turns into a JSON patch with a `test`: two writers never undo each other.
-"""
+"""Kopf's ear: watch events in, and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import kopf
 
-from tenant_operator.api import FINALIZER, GROUP, VERSION
+from tenant_operator.api import GROUP, VERSION
 from tenant_operator.engine.cache import PLURALS
 from tenant_operator.engine.engine import Engine
-from tenant_operator.engine.waking import is_orphan
 
 DELETED = "DELETED"
 
@@ -37,34 +33,7 @@ def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 
 
 def _handler(engine: Engine) -> Callable[..., Any]:
-    async def observe(type: str | None, body: kopf.Body, patch: kopf.Patch, **_: Any) -> None:
-        raw: Mapping[str, Any] = dict(body)
-        deleted = type == DELETED
-        if not deleted:
-            _see_to_finalizer(engine, raw, patch)
-        engine.observe(raw, deleted=deleted)
+    async def observe(type: str | None, body: kopf.Body, **_: Any) -> None:
+        engine.observe(dict(body), deleted=type == DELETED)
 
     return observe
-
-
-def _see_to_finalizer(engine: Engine, body: Mapping[str, Any], patch: kopf.Patch) -> None:
-    metadata = body["metadata"]
-    present = FINALIZER in (metadata.get("finalizers") or ())
-    going = bool(metadata.get("deletionTimestamp"))
-    orphaned = is_orphan(metadata.get("annotations"))
-    if not going and not present:
-        patch.fns.append(_add)
-    elif going and present and (orphaned or engine.is_released(body)):
-        patch.fns.append(_remove)
-
-
-def _add(body: kopf.RawBody) -> None:
-    finalizers = body["metadata"].setdefault("finalizers", [])
-    if FINALIZER not in finalizers and not body["metadata"].get("deletionTimestamp"):
-        finalizers.append(FINALIZER)
-
-
-def _remove(body: kopf.RawBody) -> None:
-    finalizers = body["metadata"].get("finalizers", [])
-    if FINALIZER in finalizers:
-        finalizers.remove(FINALIZER)

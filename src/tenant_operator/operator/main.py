@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Coroutine
@@ -14,16 +13,21 @@ import kopf
 import kubernetes
 from aiohttp import web
 
-from tenant_operator.aws.accounts import Accounts
+from tenant_operator.aws.accounts import Accounts, session_name
 from tenant_operator.aws.budgets import Budgets
 from tenant_operator.aws.caller import Transport
 from tenant_operator.engine import cell, infra_group, tenant, tier
-from tenant_operator.engine.cache import Kind
+from tenant_operator.engine.cache import Cache, Kind
 from tenant_operator.engine.clouds import Clouds
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.fence import Fence
+from tenant_operator.engine.heartbeat import Heartbeat
 from tenant_operator.engine.kubernetes import Kubernetes
+from tenant_operator.engine.leases import IdentityTaken, Leases
 from tenant_operator.engine.listing import kinds_are_installed
-from tenant_operator.engine.settings import Settings
+from tenant_operator.engine.settings import FENCE_SHARE, RENEWALS_PER_LEASE, Settings
+from tenant_operator.engine.shards import ShardMap
+from tenant_operator.engine.sharing import Sharing
 from tenant_operator.operator import handlers
 from tenant_operator.operator.health import HealthServer
 
@@ -31,6 +35,12 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 20.0
 """How long visits that are under way may take to end once the operator is told to stop; Kubernetes waits 30 s."""
+
+WATCH_SECONDS = 600.0
+"""A watch is begun anew after so long in any case."""
+WATCH_SILENCE_SECONDS = 70.0
+"""A watch over which nothing came for so long is dead, and begun anew: the API server sends a bookmark every minute
+(https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +65,19 @@ def connect_to_kubernetes() -> None:
 
 
 def engine_for(settings: Settings) -> Engine:
-    """An engine with everything that it needs."""
+    """An engine with everything that it needs, which writes only while it holds the lease of what it writes for."""
+    fence = Fence(settings.lease_seconds * FENCE_SHARE)
+    cache = Cache()
+    transport = Transport(Budgets(scale=settings.api_rate), permit=fence.permit)
     return Engine(
         settings=settings,
-        kubernetes=Kubernetes(),
+        kubernetes=Kubernetes(permit=fence.kubernetes_permit),
         clouds=Clouds(
-            installation=settings.installation, accounts=Accounts(Transport(Budgets(scale=settings.api_rate)))
+            installation=settings.installation,
+            accounts=Accounts(transport, session_name=session_name(settings.identity)),
         ),
+        cache=cache,
+        sharing=_sharing(settings, fence, cache),
         reconcilers={
             Kind.TIER: tier.reconcile,
             Kind.CELL: cell.reconcile,
@@ -71,13 +87,29 @@ def engine_for(settings: Settings) -> Engine:
     )
 
 
+def _sharing(settings: Settings, fence: Fence, cache: Cache) -> Sharing:
+    leases = Leases(
+        settings.operator_namespace, settings.installation, settings.identity, settings.lease_seconds
+    )
+    every = settings.lease_seconds / RENEWALS_PER_LEASE
+    return Sharing(
+        leases=leases,
+        fence=fence,
+        heartbeat=Heartbeat(leases, fence, every),
+        map=ShardMap(cache, settings.shards),
+        every=every,
+    )
+
+
 async def run(settings: Settings, health: HealthAddress) -> None:
-    """Run until SIGTERM or SIGINT; visits that are under way end first."""
+    """Run until SIGTERM or SIGINT; visits that are under way end first.
+
+    Raises:
+        IdentityTaken: another process runs as this one.
+    """
     engine = engine_for(settings)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, stop.set)
+    _stop_on_signals(stop)
     probes = await _probes(engine, health)
     log.info("installation %s; sweeps every %.0f s", settings.installation, settings.sweep_seconds)
     try:
@@ -104,20 +136,42 @@ async def _probes(engine: Engine, health: HealthAddress) -> web.AppRunner | None
 async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
     registry = kopf.OperatorRegistry()
     handlers.register(registry, engine)
-    ear = asyncio.create_task(
-        kopf.operator(
-            registry=registry, settings=_kopf_settings(), clusterwide=True, standalone=True, stop_flag=stop
-        ),
-        name="kopf",
+    tasks = await kopf.spawn_tasks(
+        registry=registry, settings=_kopf_settings(), clusterwide=True, standalone=True, stop_flag=stop
     )
+    _stop_on_signals(stop)  # kopf has just put its own handlers there, which fail at a second signal
+    ear = asyncio.create_task(kopf.run_tasks(tasks), name="kopf")
     brain = asyncio.create_task(engine.run(), name="engine")
     await asyncio.wait([ear, brain], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    await engine.stop(STOP_SECONDS)
+    at_rest = await engine.stop(STOP_SECONDS)
     brain.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await brain
-    await ear
+    try:
+        await _end_of(brain)
+    finally:
+        if engine.sharing is not None:
+            await engine.sharing.leave(at_rest=at_rest)
+        await ear
+
+
+async def _end_of(brain: asyncio.Task[None]) -> None:
+    """Wait for the engine's end; what made it end is raised as it is.
+
+    Raises:
+        IdentityTaken: another process runs as this one.
+    """
+    (error,) = await asyncio.gather(brain, return_exceptions=True)
+    if isinstance(error, BaseExceptionGroup) and (taken := error.subgroup(IdentityTaken)):
+        raise taken.exceptions[0]
+    if error is not None and not isinstance(error, asyncio.CancelledError):
+        raise error
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """SIGTERM and SIGINT end the operator gracefully, however many of them come."""
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
@@ -137,7 +191,8 @@ def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
-    settings.watching.client_timeout = 600
+    settings.watching.client_timeout = WATCH_SECONDS
+    settings.watching.inactivity_timeout = WATCH_SILENCE_SECONDS
     settings.watching.connect_timeout = 10
     settings.networking.connect_timeout = 10
     return settings

@@ -29,6 +29,7 @@ class OperatorProcess:
         drain_seconds: how long a load balancer is left alone after its last record is gone.
         settle_seconds: how long a changed listener rule takes to be in force everywhere.
         api_rate: times AWS's published API rates.
+        identity: who it is among several; it keeps that when it is killed and started again, and so waits for no lease.
         arguments: further arguments of `tenant-operator run`.
     """
 
@@ -41,6 +42,7 @@ class OperatorProcess:
         drain_seconds: float = 1.0,
         settle_seconds: float = 1.0,
         api_rate: float = 1.0,
+        identity: str = "",
         arguments: tuple[str, ...] = (),
     ) -> None:
         self._environment = dict(environment)
@@ -52,6 +54,7 @@ class OperatorProcess:
             "--drain-seconds", str(drain_seconds),
             "--settle-seconds", str(settle_seconds),
             "--api-rate", str(api_rate),
+            "--identity", identity or f"operator-{self._port}",
             *arguments,
         )  # fmt: skip
         self.log = log

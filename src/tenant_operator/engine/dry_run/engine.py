@@ -19,10 +19,10 @@ from tenant_operator.engine.cache import Key, Kind, Object, key_of
 from tenant_operator.engine.dry_run.clock import ImaginedClock
 from tenant_operator.engine.dry_run.journal import Journal, visiting
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.finalizers import is_orphan
 from tenant_operator.engine.infra_group_removal import drain_seconds
 from tenant_operator.engine.settings import DNS_TTL_SECONDS, FIRST_RELEASE_RETRY_SECONDS
 from tenant_operator.engine.visit import Visit
-from tenant_operator.engine.waking import is_orphan
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,16 @@ class DryRunKubernetes(Kubernetes):
 
     async def patch_status(self, key: Key, patch: Mapping[str, Any]) -> None:
         """Nothing: the status is in the engine's cache, where the next visit finds it."""
+
+    async def set_finalizers(
+        self,
+        key: Key,  # noqa: ARG002
+        uid: str,  # noqa: ARG002
+        before: Sequence[str],  # noqa: ARG002
+        after: Sequence[str],  # noqa: ARG002
+    ) -> bool:
+        """Nothing: the engine of a dry run lets objects go by itself."""
+        return True
 
     async def post_event(self, key: Key, uid: str, notice: Notice, now: dt.datetime) -> None:
         """Nothing."""
