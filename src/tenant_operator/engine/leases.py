@@ -50,6 +50,8 @@ class Lease:
     """`resourceVersion`: another one whenever it was written."""
     process: str = ""
     transitions: int = 0
+    renewed: float = 0.0
+    """Seconds since the epoch, by its writer's clock."""
 
 
 class IdentityTaken(Exception):
@@ -233,4 +235,12 @@ def _lease(item: dict[str, Any]) -> Lease:
         version=metadata["resourceVersion"],
         process=(metadata.get("annotations") or {}).get(ANNOTATION_PROCESS, ""),
         transitions=spec.get("leaseTransitions") or 0,
+        renewed=_seconds(spec.get("renewTime") or ""),
     )
+
+
+def _seconds(stamp: str) -> float:
+    try:
+        return dt.datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -45,6 +46,8 @@ class _Sighting:
 
     version: str
     since: float
+    renews: bool = False
+    """Whether its holder goes on."""
 
 
 @dataclass
@@ -140,30 +143,30 @@ class Sharing:
     async def _turn(self) -> None:
         """One look around: who is alive, what should be ours, and the first step towards that."""
         members = await self._call(self.leases.of, Role.MEMBER)
-        alive = self._alive(members)
+        working, lasting = self._look_at(members)
         if not self.fence.is_open:
             self._wake_soon()
             return
         self._note_term()
-        if not self._must_look(alive):
+        if not self._must_look(working, lasting):
             return
         units = await self._call(self.leases.of, Role.UNIT)
         shards = self.map.shards()
         owner = assign(
             {shard.name: shard.cells for shard in shards},
-            alive,
-            {shard.name: self._holder(shard, units, alive) for shard in shards},
+            lasting,
+            {shard.name: self._holder(shard, units, lasting) for shard in shards},
         )
         mine = [shard for shard in shards if owner.get(shard.name) == self.leases.identity]
         self._give_back(mine, {unit: owner[shard.name] for shard in shards for unit in shard.units})
-        await self._take(mine, units, alive)
+        await self._take(mine, units, working)
         self._stand()
         self._look_again = self.clock() + (LOOK_SECONDS if self._is_settled(mine) else 0)
         await self._tidy(members, units, shards)
 
-    def _must_look(self, alive: set[str]) -> bool:
+    def _must_look(self, *members: set[str]) -> bool:
         """Whether the units' Leases are to be read: somebody came or went, or we are not where we should be."""
-        seen = (frozenset(alive), self.map.version, self._term)
+        seen = (tuple(map(frozenset, members)), self.map.version, self._term)
         if seen == self._seen and self.clock() < self._look_again:
             return False
         self._seen = seen
@@ -172,58 +175,70 @@ class Sharing:
     def _is_settled(self, mine: list[Shard]) -> bool:
         return not self._leaving and all(shard.units <= self._held.keys() for shard in mine)
 
-    def _alive(self, members: dict[str, Lease]) -> set[str]:
-        """Who may be working: who has renewed within what its Lease lasts, by our clock, since we saw it change."""
+    def _look_at(self, members: dict[str, Lease]) -> tuple[set[str], set[str]]:
+        """Who may still be working, and who will go on.
+
+        Who may be working has renewed within what its Lease lasts, by our clock, since we saw it change. One that we
+        have not seen renewing yet, and whose last renewal is long ago by its own clock, may be, but gets nothing.
+        """
         now = self.clock()
         self._next_expiry = float("inf")
-        alive = {self.leases.identity}
+        working, lasting = set(), {self.leases.identity}
         for name, lease in members.items():
+            known = name in self._sightings
+            changed = known and self._sightings[name].version != lease.version
             if self._unchanged(name, lease.version, now) < lease.seconds:
-                alive.add(lease.holder)
+                working.add(lease.holder)
+                self._sightings[name].renews |= changed or time.time() - lease.renewed < lease.seconds
+                if self._sightings[name].renews:
+                    lasting.add(lease.holder)
                 if lease.holder != self.leases.identity:
                     self._next_expiry = min(self._next_expiry, self._sightings[name].since + lease.seconds)
+            else:
+                self._sightings[name].renews = False
         for name in self._sightings.keys() - members.keys():
             if not name.startswith("holder "):
                 del self._sightings[name]
-        return alive
+        return working, lasting
 
     def _unchanged(self, name: str, version: str, now: float) -> float:
         """For how long something has been as it is."""
         seen = self._sightings.get(name)
         if seen is None or seen.version != version:
-            seen = self._sightings[name] = _Sighting(version, now)
+            renews = seen is not None and seen.renews
+            seen = self._sightings[name] = _Sighting(version, now, renews)
         return now - seen.since
 
-    def _may_work(self, holder: str, alive: Collection[str]) -> bool:
+    def _may_work(self, holder: str, working: Collection[str]) -> bool:
         """Whether a Lease's holder may still write. One whose own Lease is gone gets as long as that would have lasted."""
         if not holder or holder == self.leases.identity:
             return False
         name = f"holder {holder}"
-        if holder in alive:
+        if holder in working:
             self._sightings.pop(name, None)
             return True
         if self.leases.member_name(holder) in self._sightings:
             return False
         return self._unchanged(name, "", self.clock()) < self.leases.seconds
 
-    def _holder(self, shard: Shard, leases: dict[str, Lease], alive: Collection[str]) -> str:
+    def _holder(self, shard: Shard, leases: dict[str, Lease], lasting: Collection[str]) -> str:
         """Who holds a shard: of several (it was two until now) the one with its first unit."""
         for unit in sorted(shard.units):
             if unit in self._leaving:
                 return self._leaving[unit]
             lease = leases.get(self.leases.unit_name(unit))
-            if lease is not None and lease.holder in alive:
+            if lease is not None and lease.holder in lasting:
                 return lease.holder
         return ""
 
     # --- taking -----------------------------------------------------------------------------------
 
-    async def _take(self, mine: list[Shard], leases: dict[str, Lease], alive: Collection[str]) -> None:
+    async def _take(self, mine: list[Shard], leases: dict[str, Lease], working: Collection[str]) -> None:
         wanted = [unit for shard in mine for unit in sorted(shard.units) if unit not in self._held]
         free = []
         for unit in wanted:
             lease = leases.get(self.leases.unit_name(unit))
-            if lease is None or not self._may_work(lease.holder, alive):
+            if lease is None or not self._may_work(lease.holder, working):
                 free.append((unit, lease))
         if not wanted:
             return

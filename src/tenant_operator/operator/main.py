@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +140,7 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
         registry=registry, settings=_kopf_settings(), clusterwide=True, standalone=True, stop_flag=stop
     )
     _stop_on_signals(stop)  # kopf has just put its own handlers there, which fail at a second signal
-    ear = asyncio.create_task(kopf.run_tasks(tasks), name="kopf")
+    ear = asyncio.create_task(kopf.run_tasks(tasks, ignored=_Everything()), name="kopf")
     brain = asyncio.create_task(engine.run(), name="engine")
     await asyncio.wait([ear, brain], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
@@ -152,6 +152,19 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
         if engine.sharing is not None:
             await engine.sharing.leave(at_rest=at_rest)
         await ear
+
+
+class _Everything(Collection[asyncio.Task[Any]]):
+    """All tasks there are. kopf takes every task of the loop for its own when it ends, and would cancel our visits."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(asyncio.all_tasks())
+
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
 
 
 async def _end_of(brain: asyncio.Task[None]) -> None:
