@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import manifests as m
 from tests.e2e.stage import ACCOUNT_B, Stage
-from tests.e2e.traffic import CONNECTION_FACTOR, DRAIN_SECONDS, SETTLE_SECONDS, Traffic
+from tests.e2e.traffic import CONNECTION_FACTOR, DRAIN_SECONDS, LOAD_BALANCER, SETTLE_SECONDS, Traffic
 
 SHARED = ("ant", "bee", "cat", "dog", "elk")
 OWN = ("own-1", "own-2")
@@ -32,16 +33,20 @@ def stage(new_stage: Callable[..., Stage]) -> Stage:
         m.namespace(),
         m.tier("tier-1"),
         m.cell("cell-a"),
-        m.group("group-1", "cell-a", "10.20.0.0/16"),
+        group("group-1", "cell-a", "10.20.0.0/16"),
         m.tier("tier-2", mode="PerTenant"),
         m.cell("cell-c", "tier-2"),
-        m.group("group-9", "cell-c", "10.29.0.0/16"),
+        group("group-9", "cell-c", "10.29.0.0/16"),
         *(m.tenant(name) for name in SHARED),
         *(m.tenant(name, "tier-2") for name in OWN),
     )
     stage.await_ready("tenant", *SHARED, *OWN, namespace=m.NAMESPACE)
     stage.wait("group-1 has weight", partial(has_weight, stage, "group-1"))
     return stage
+
+
+def group(name: str, cell: str, cidr: str, **spec: Any) -> m.Manifest:
+    return m.group(name, cell, cidr, loadBalancer=LOAD_BALANCER, **spec)
 
 
 def has_weight(stage: Stage, group: str) -> bool:
@@ -66,7 +71,7 @@ def test_growing_by_a_cell_while_images_change_loses_no_request(stage: Stage) ->
             *(m.tenant(name, workload={"image": IMAGE}) for name in SHARED),
             m.tenant("own-1", "tier-2", workload={"image": IMAGE, "port": 9090}),
             m.cell("cell-b", account=ACCOUNT_B),
-            m.group("group-2", "cell-b", "10.21.0.0/16"),
+            group("group-2", "cell-b", "10.21.0.0/16"),
         )
         stage.wait("group-2 has weight", partial(has_weight, stage, "group-2"))
         stage.await_ready("tenant", *edited, namespace=m.NAMESPACE)
@@ -78,7 +83,7 @@ def test_growing_by_a_cell_while_images_change_loses_no_request(stage: Stage) ->
 
 def test_growing_by_a_group_and_shrinking_again_loses_no_request(stage: Stage) -> None:
     with Traffic(stage) as traffic:
-        stage.apply(m.group("group-3", "cell-a", "10.22.0.0/16"))
+        stage.apply(group("group-3", "cell-a", "10.22.0.0/16"))
         stage.wait("group-3 has weight", partial(has_weight, stage, "group-3"))
         traffic.go_on()
         stage.delete("infragroup", "group-3")
@@ -139,8 +144,8 @@ def test_an_operator_that_does_not_wait_for_clients_shows_as_lost_requests(stage
     stage.operator.start()
     stage.aws.settings(durations={"connection_factor": 1.0})
     stage.apply(
-        m.group("group-1", "cell-a", "10.20.0.0/16", dnsWeight=1),
-        m.group("group-2", "cell-b", "10.21.0.0/16", dnsWeight=255),
+        group("group-1", "cell-a", "10.20.0.0/16", dnsWeight=1),
+        group("group-2", "cell-b", "10.21.0.0/16", dnsWeight=255),
     )
     stage.wait(
         "group-2 has nearly all", lambda: stage.get("infragroup", "group-2")["status"]["weight"] == 255

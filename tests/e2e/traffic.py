@@ -19,10 +19,14 @@ MAX_SECONDS = 900.0
 LOOK_SECONDS = 0.1
 FAULTS_SHOWN = 12
 
-# A connection may be kept for clientKeepAliveSeconds (300) and then idleTimeoutSeconds (60): 3.6 s here; DNS: 0.6 s. Rules
-# are in force after 0.2 s.
-CONNECTION_FACTOR = 0.01
-DRAIN_SECONDS, SETTLE_SECONDS = 8.0, 2.0
+LOAD_BALANCER = {
+    "listener": {"port": 80, "protocol": "HTTP"},
+    "clientKeepAliveSeconds": 60,
+    "idleTimeoutSeconds": 60,
+}
+CONNECTION_FACTOR = 0.05
+"""Connections last 3 s, and 3 s longer while nothing comes; DNS is remembered for 0.6 s. Targets have 3 s to answer."""
+DRAIN_SECONDS, SETTLE_SECONDS = 9.0, 2.0
 """What the operator waits for; longer than needed, since a busy machine delays clients and load balancers."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from tests.e2e import manifests as m
 from tests.e2e.manifests import Manifest
 from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B
+from tests.e2e.traffic import LOAD_BALANCER
 
 SHARED, OWN = "tier-1", "tier-2"
 REPOSITORY = "222222222222.dkr.ecr.us-east-1.amazonaws.com/app"
@@ -49,7 +50,9 @@ class GroupSpec:
 
     def manifest(self, name: str) -> Manifest:
         """As `kubectl apply` takes it."""
-        return m.group(name, self.cell, f"10.{self.octet}.0.0/16", dnsWeight=self.weight)
+        return m.group(
+            name, self.cell, f"10.{self.octet}.0.0/16", dnsWeight=self.weight, loadBalancer=LOAD_BALANCER
+        )
 
 
 CELLS: Mapping[str, tuple[str, str]] = {

@@ -11,7 +11,7 @@ path whole and healthy → switch → let it settle → drain the old → remove
 | a further cluster, or a cluster's successor | weight 0 until healthy, then its share    | made once the rule is there        |
 | a cluster without a running task            | weight 0, but only while another has some | untouched                          |
 | a cluster that is not wanted any more       | weight 0 once another is healthy          | after the rule settled: zero, gone |
-| suspended                                   | 503                                       | to zero once the rule says 503     |
+| suspended                                   | 503                                       | to zero once the 503 settled       |
 | resumed                                     | 503; a standby rule holds the groups      | up; then forward, standby removed  |
 | a new release                               | untouched                                 | one cluster of one group at a time |
 """
