@@ -11,7 +11,7 @@ import pytest
 from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import manifests as m
 from tests.e2e.stage import ACCOUNT_B, Stage
-from tests.e2e.traffic import CONNECTION_FACTOR, DRAIN_SECONDS, LOAD_BALANCER, SETTLE_SECONDS, Traffic
+from tests.e2e.traffic import DRAIN_SECONDS, DURATIONS, LOAD_BALANCER, SETTLE_SECONDS, Traffic
 
 SHARED = ("ant", "bee", "cat", "dog", "elk")
 OWN = ("own-1", "own-2")
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.e2e
 def stage(new_stage: Callable[..., Stage]) -> Stage:
     """A Shared tier over two accounts and a PerTenant tier; load balancers let go of connections after seconds."""
     stage = new_stage(drain_seconds=DRAIN_SECONDS, settle_seconds=SETTLE_SECONDS)
-    stage.aws.settings(durations={"connection_factor": CONNECTION_FACTOR})
+    stage.aws.settings(durations=DURATIONS)
     stage.apply(
         m.namespace(),
         m.tier("tier-1"),

@@ -24,9 +24,9 @@ LOAD_BALANCER = {
     "clientKeepAliveSeconds": 60,
     "idleTimeoutSeconds": 60,
 }
-CONNECTION_FACTOR = 0.05
-"""Connections last 3 s, and 3 s longer while nothing comes; DNS is remembered for 0.6 s. Targets have 3 s to answer."""
-DRAIN_SECONDS, SETTLE_SECONDS = 9.0, 2.0
+DURATIONS = {"connection_factor": 0.02, "target_timeout_factor": 1.0}
+"""Connections last 1.2 s, and as much longer while nothing comes. Targets have a minute to answer: the machine may be busy."""
+DRAIN_SECONDS, SETTLE_SECONDS = 6.0, 2.0
 """What the operator waits for; longer than needed, since a busy machine delays clients and load balancers."""
 
 
@@ -35,6 +35,8 @@ class Told:
     """What the generator told: its JSON, with the questions that tests ask of it."""
 
     document: dict[str, Any]
+    failures: tuple[str, ...] = ()
+    """What load balancers answered with a 5xx of their own last, and why, in their words."""
 
     @cached_property
     def tenants(self) -> dict[str, dict[str, Any]]:
@@ -53,7 +55,7 @@ class Told:
     def check(self, *, besides: Collection[str] = ()) -> None:
         """Fail, telling what was lost, unless no request was; some tenants' own may be."""
         faults = self.faults(besides=besides) + self.wrong()
-        assert not faults, "\n".join(faults)
+        assert not faults, "\n".join((*faults, *self.failures))
 
     def wrong(self) -> list[str]:
         """Requests that another tenant answered: whatever was done to a tenant, there must be none."""
@@ -98,7 +100,7 @@ class Traffic:
         output, errors = self._process.communicate(timeout=PATIENCE)
         assert self._process.returncode in (0, 1), errors
         assert output, errors
-        self.told = Told(json.loads(output))
+        self.told = Told(json.loads(output), self._failures())
         assert self._process.returncode == bool(self.told.faults()), (
             "the exit code says whether there were faults"
         )
@@ -110,6 +112,12 @@ class Traffic:
     def answered(self) -> int:
         """Requests that load balancers have answered so far."""
         return sum(int(each["requests"]) for each in self._stage.aws.traffic()["loadBalancers"].values())
+
+    def _failures(self) -> tuple[str, ...]:
+        last = self._stage.aws.traffic()["failures"][-FAULTS_SHOWN:]
+        return tuple(
+            f"{f['time']} {f['status']} {f['path']} at {f['load_balancer']}: {f['reason']}" for f in last
+        )
 
     def _await_more_than(self, count: int) -> None:
         deadline = time.monotonic() + PATIENCE

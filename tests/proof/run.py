@@ -14,7 +14,7 @@ from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import manifests as m
 from tests.e2e.conftest import API_RATE
 from tests.e2e.stage import NotYet, Stage
-from tests.e2e.traffic import CONNECTION_FACTOR, DRAIN_SECONDS, SETTLE_SECONDS, Traffic
+from tests.e2e.traffic import DRAIN_SECONDS, DURATIONS, SETTLE_SECONDS, Traffic
 from tests.proof.fleet import Change, DeleteGroup, DeleteTenant, Fleet, Meddle, first_fleet
 from tests.proof.meddling import meddle
 from tests.proof.sequences import Step, fleet_after, hurt_by, random_sequence, shrunk
@@ -49,6 +49,7 @@ def run(steps: Sequence[Step], folder: Path) -> Verdict:
             except NotYet as error:
                 troubles.append(f"the fleet does not come to rest: {error}")
         faults = [*traffic.told.faults(besides=hurt_by(steps)), *traffic.told.wrong(), *troubles]
+        faults += traffic.told.failures if faults else ()
         return Verdict(faults=tuple(faults), requests=traffic.told.document["requests"])
 
 
@@ -152,7 +153,7 @@ def _stage(folder: Path) -> Iterator[Stage]:
             api_rate=API_RATE,
         )
         stage = Stage(sandbox=sandbox, operator=operator, folder=folder)
-        stage.aws.settings(durations={"connection_factor": CONNECTION_FACTOR})
+        stage.aws.settings(durations=DURATIONS)
         try:
             operator.start()
             yield stage

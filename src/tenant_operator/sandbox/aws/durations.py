@@ -39,6 +39,7 @@ class Durations:
     record_insync: float = 30.0  # a Route 53 change's PENDING until INSYNC
     dns_ttl_factor: float = 1.0  # times a record's TTL, for clients that keep to it
     connection_factor: float = 1.0  # times a load balancer's idle timeout and client keep-alive
+    target_timeout_factor: float = 1.0  # times its idle timeout, as long as it waits for a target's answer
     role_propagation: float = 8.0  # a new IAM role until another service may assume it
     nat_gateway_pending: float = 60.0
     nat_gateway_deleting: float = 30.0
@@ -88,6 +89,7 @@ FAST = Durations(
     record_insync=0.2,
     dns_ttl_factor=0.01,
     connection_factor=0.1,
+    target_timeout_factor=0.1,
     role_propagation=0.0,
     nat_gateway_pending=0.2,
     nat_gateway_deleting=0.2,

@@ -136,7 +136,7 @@ async def test_a_killed_target_is_a_502_to_whoever_waits_for_it(web: Web, browse
 async def test_a_target_that_takes_longer_than_the_idle_timeout_is_a_504(
     web: Web, browser: Browser, slow: Callable[..., None]
 ) -> None:
-    slow(connection_factor=0.002)  # an idle timeout of 60 s is 120 ms
+    slow(target_timeout_factor=0.002)  # an idle timeout of 60 s is 120 ms
     web.control.change_tasks(tenant="globex", account=web.account.id, latency_ms=2_000)
     try:
         assert (await browser.get("/globex")).status == 504

@@ -146,8 +146,10 @@ class ListenerServer:
             loop.call_later(left, self._close_idle, connection)
 
     def _seconds(self, attribute: str) -> float:
-        attributes = self._listener.load_balancer.attributes
-        return int(attributes[attribute]) * self._sim.durations.connection_factor
+        return self._attribute(attribute) * self._sim.durations.connection_factor
+
+    def _attribute(self, name: str) -> int:
+        return int(self._listener.load_balancer.attributes[name])
 
     async def _serve(self, connection: Connection[Request]) -> None:
         keep_until = self._sim.now() + self._seconds("client_keep_alive.seconds")
@@ -213,7 +215,8 @@ class ListenerServer:
         sent = replace(sent, headers=self._forwarded(sent.headers, source_ip))
         try:
             server = self._tasks.server_of(self._listener.load_balancer, group, target.id, target.port)
-            timeout = self._seconds("idle_timeout.timeout_seconds")
+            factor = self._sim.durations.target_timeout_factor
+            timeout = self._attribute("idle_timeout.timeout_seconds") * factor
             response = await self._targets.exchange(server, sent, timeout)
         except (BadGateway, GatewayTimeout) as error:
             status = 502 if isinstance(error, BadGateway) else 504
