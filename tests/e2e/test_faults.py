@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 
 TENANTS = ("ant", "bee", "cat", "dog")
 SECRET = "correct-horse-battery-staple"
+STALE_SECONDS = 2.0  # how long after a write every second read may show what was before it
 CALLS_PER_SWEEP_OF_A_DENIED_ACCOUNT = 50
 
 STORMS: dict[str, list[dict[str, Any]]] = {
@@ -94,6 +95,18 @@ def test_onboarding_and_deletion_end_right_in_a_storm(stage: Stage, storm: str) 
         stage.aws.add_fault(**fault)
     delete(stage)
     stage.aws.clear_faults()
+    assert stage.leftovers() == []
+
+
+def test_onboarding_and_deletion_end_right_while_reads_are_stale(stage: Stage) -> None:
+    stage.aws.settings(durations={"staleness": STALE_SECONDS})
+    onboard(stage)
+    await_onboarded(stage)
+    stage.aws.settings(durations={"staleness": 0})
+    assert_one_of_each(stage)
+    stage.aws.settings(durations={"staleness": STALE_SECONDS})
+    delete(stage)
+    stage.aws.settings(durations={"staleness": 0})
     assert stage.leftovers() == []
 
 

@@ -6,8 +6,14 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tenant_operator.sandbox.bench.report import Results
+    from tenant_operator.sandbox.bench.server_report import ServerResults
+    from tenant_operator.sandbox.progress import Progress
 
 
 @click.command("bench")
@@ -41,6 +47,18 @@ import click
 )
 @click.option("--throttles", is_flag=True, help="AWS's token buckets are on while the tenants are onboarded.")
 @click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Measure the simulated AWS instead, beside plain moto's own server.",
+)
+@click.option(
+    "--held",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    show_default=True,
+    help="With --sandbox: how many tenants it holds when it is called; 0 leaves this out.",
+)
+@click.option(
     "-o",
     "--output-format",
     type=click.Choice(["table", "json"]),
@@ -59,6 +77,8 @@ def command(
     converged: int,
     sweep_seconds: float,
     throttles: bool,
+    sandbox: bool,
+    held: int,
     output_format: str,
     output: Path | None,
 ) -> None:
@@ -69,6 +89,7 @@ def command(
     from tenant_operator.sandbox.failure import SandboxError
     from tenant_operator.sandbox.progress import ConsoleProgress
 
+    progress = ConsoleProgress(sys.stderr)
     log = Path(tempfile.mkdtemp(prefix="tenant-operator-bench-")) / "operator.log"
     plan = Plan(
         tenants=tenants,
@@ -77,8 +98,9 @@ def command(
         sweep_seconds=sweep_seconds,
         throttles=throttles,
     )
+    results: Results | ServerResults
     try:
-        results = run(plan, log, ConsoleProgress(sys.stderr))
+        results = _of_sandbox(held, progress) if sandbox else run(plan, log, progress)
     except SandboxError as error:
         raise click.ClickException(str(error)) from error
     document = json.dumps(results.as_json(), indent=2)
@@ -88,3 +110,11 @@ def command(
         print(document)
     else:
         results.show(Console(width=100))
+
+
+def _of_sandbox(held: int, progress: Progress) -> ServerResults:
+    from tenant_operator.sandbox.bench.crowd import crowd
+    from tenant_operator.sandbox.bench.server_report import ServerResults
+    from tenant_operator.sandbox.bench.server_speed import compare
+
+    return ServerResults(compare(progress), crowd(held, progress) if held else None)

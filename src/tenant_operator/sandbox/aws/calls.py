@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -34,6 +35,7 @@ _READ_ACTIONS = frozenset(
 )
 
 
+@functools.cache
 def kind_of(action: str) -> Kind:
     """Whether an action reads or writes, by its name."""
     return "read" if action.startswith(_READ_VERBS) or action in _READ_ACTIONS else "write"

@@ -1,6 +1,6 @@
 """AWS's wire protocols: which service and action a request is, its parameters, and answers in the same protocol.
 
-The models are botocore's, the parsers and serialisers moto's (moto.core.parse, moto.core.serialize).
+The models are botocore's, the parsers of requests moto's (moto.core.parse).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
-from moto.core.serialize import SerializationContext, get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import NotFound
 
+from tenant_operator.sandbox.aws import serializing
 from tenant_operator.sandbox.aws.calls import Call, Outcome
 from tenant_operator.sandbox.aws.failures import AwsFailure
 
@@ -147,16 +147,8 @@ def success(call: Identified, result: Mapping[str, Any] | None, request_id: str)
     """Serialise a result by the action's output shape."""
     if call.operation is None:
         raise ValueError(f"{call.service}.{call.action} has no model to serialise with")
-    serializer = get_serializer_class(call.service, call.protocol)(
-        call.operation, SerializationContext(request_id)
-    )
-    made = serializer.serialize(result or {})
-    body = made["body"]
-    return HttpAnswer(
-        made["status_code"],
-        body.encode() if isinstance(body, str) else body,
-        {**made["headers"], "x-amzn-RequestId": request_id},
-    )
+    made = serializing.serialize(call.operation, call.protocol, result or {}, request_id)
+    return HttpAnswer(made.status, made.body, {**made.headers, "x-amzn-RequestId": request_id})
 
 
 def outcome(call: Call, identified: Identified, answer: HttpAnswer) -> Outcome:

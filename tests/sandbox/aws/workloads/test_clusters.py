@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ def test_a_cluster_with_services_cannot_be_deleted(compute: Compute) -> None:
         compute.ecs.delete_cluster(cluster=compute.cluster)
 
 
-def test_a_cluster_with_tasks_cannot_be_deleted(compute: Compute) -> None:
+def test_a_cluster_with_tasks_cannot_be_deleted(compute: Compute, slow: Callable[..., None]) -> None:
     compute.new_service()
     compute.settle()
+    slow(task_stop=600)
     compute.ecs.delete_service(cluster=compute.cluster, service="app", force=True)
     with refused("ClusterContainsTasksException"):
         compute.ecs.delete_cluster(cluster=compute.cluster)
