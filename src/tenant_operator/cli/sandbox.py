@@ -11,6 +11,9 @@ from typing import Any
 
 import click
 
+from tenant_operator.cli.sandbox_faults import fault, set_command
+from tenant_operator.cli.sandbox_folder import command_line, ready, state_dir
+from tenant_operator.cli.sandbox_folder import output as with_output
 from tenant_operator.sandbox import supervisor
 from tenant_operator.sandbox.aws_process import Profile
 from tenant_operator.sandbox.binaries import find_binaries
@@ -18,7 +21,7 @@ from tenant_operator.sandbox.environment import is_foreign, without_foreign
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import ConsoleProgress
 from tenant_operator.sandbox.session import Sandbox
-from tenant_operator.sandbox.state_folder import SandboxState, StateFolder, default_state_folder
+from tenant_operator.sandbox.state_folder import SandboxState, StateFolder
 
 
 class _SandboxCommands(click.Group):
@@ -31,26 +34,6 @@ class _SandboxCommands(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-_state_dir = click.option(
-    "--state-dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="TENANT_OPERATOR_STATE_DIR",
-    default=default_state_folder,
-    show_default="tenant-operator/sandbox in the XDG state folder",
-    callback=lambda _context, _option, path: StateFolder(path),
-    help="Which sandbox: several run at once, each in a folder of its own.",
-)
-_output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How it is printed.",
-)
-
-
 @click.group("sandbox", cls=_SandboxCommands)
 def command() -> None:
     """A real API server and a simulated AWS on this machine.
@@ -59,8 +42,12 @@ def command() -> None:
     """
 
 
+command.add_command(fault)
+command.add_command(set_command)
+
+
 @command.command()
-@_state_dir
+@state_dir
 @click.option(
     "--profile",
     type=click.Choice(["fast", "aws"]),
@@ -74,7 +61,7 @@ def command() -> None:
     help="Use this existing cluster (its current context) instead of starting one. The CRDs are installed there.",
 )
 @click.option("--foreground", is_flag=True, help="Stay attached: Ctrl-C stops the sandbox.")
-@_output
+@with_output
 def up(folder: StateFolder, profile: Profile, kubeconfig: Path | None, foreground: bool, output: str) -> None:
     """Start a sandbox, and return when it is ready.
 
@@ -97,7 +84,7 @@ def up(folder: StateFolder, profile: Profile, kubeconfig: Path | None, foregroun
 
 
 @command.command()
-@_state_dir
+@state_dir
 def down(folder: StateFolder) -> None:
     """Stop a sandbox and forget all that is in it. Without one, nothing happens."""
     ran = supervisor.stop(folder)
@@ -105,18 +92,18 @@ def down(folder: StateFolder) -> None:
 
 
 @command.command()
-@_state_dir
-@_output
+@state_dir
+@with_output
 def status(folder: StateFolder, output: str) -> None:
     """Show what runs, and where."""
     _print_state(folder.state(), output)
 
 
 @command.command()
-@_state_dir
+@state_dir
 def env(folder: StateFolder) -> None:
     """Print shell commands that lead kubectl, the AWS CLI and the operator to a sandbox."""
-    state = _ready(folder)
+    state = ready(folder)
     for name in sorted(name for name in os.environ if is_foreign(name)):
         click.echo(f"unset {name}")
     for name, value in state.environment.items():
@@ -124,11 +111,11 @@ def env(folder: StateFolder) -> None:
 
 
 @command.command(context_settings={"ignore_unknown_options": True})
-@_state_dir
+@state_dir
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def kubectl(folder: StateFolder, arguments: tuple[str, ...]) -> None:
     """Run the sandbox's own kubectl on it, such as `sandbox kubectl get tenancy`."""
-    state = _ready(folder)
+    state = ready(folder)
     if not state.kubectl:
         raise SandboxError("kubectl is not on PATH; install it to use it with an existing cluster")
     environment = {**without_foreign(os.environ), **state.environment}
@@ -136,14 +123,14 @@ def kubectl(folder: StateFolder, arguments: tuple[str, ...]) -> None:
 
 
 @command.command()
-@_state_dir
+@state_dir
 @click.argument("url")
 @click.option("-X", "--request", "method", help="The method. Default: GET, or POST with data.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header to send.")
 @click.option("-d", "--data", help="A body to send.")
 @click.option("-i", "--include", is_flag=True, help="Print the answer's status and headers, too.")
 @click.option("--private", is_flag=True, help="Ask DNS from inside a VPC, where private zones answer.")
-@_output
+@with_output
 def curl(
     folder: StateFolder,
     url: str,
@@ -162,7 +149,7 @@ def curl(
 
     asked = method or ("GET" if data is None else "POST")
     body = (data or "").encode()
-    endpoint = _ready(folder).aws_endpoint_url
+    endpoint = ready(folder).aws_endpoint_url
     try:
         sent = single_request.parse_headers(headers)
         answer = single_request.send(endpoint, asked, url, sent, body, inside=private)
@@ -175,13 +162,13 @@ def curl(
 
 
 @command.command()
-@_state_dir
+@state_dir
 @click.option("--tenant", required=True, metavar="NAMESPACE/NAME", help="Whose task.")
 def oom(folder: StateFolder, tenant: str) -> None:
     """Let one task of a tenant run out of memory. ECS starts another one; other tenants do not notice."""
     from tenant_operator.sandbox.traffic.out_of_memory import kill_task
 
-    click.echo(f"killed: {kill_task(_ready(folder), tenant)}")
+    click.echo(f"killed: {kill_task(ready(folder), tenant)}")
 
 
 @command.command()
@@ -192,7 +179,7 @@ def prepare() -> None:
 
 
 @command.command()
-@_state_dir
+@state_dir
 @click.option(
     "--tenants",
     "patterns",
@@ -212,7 +199,7 @@ def prepare() -> None:
     show_default=True,
     help="Connections are kept as long as the load balancers keep them, or each request has one of its own.",
 )
-@_output
+@with_output
 @click.pass_context
 def traffic(
     context: click.Context,
@@ -241,22 +228,13 @@ def traffic(
         raise click.UsageError(str(error)) from error
     told = Console(stderr=True) if output == "json" else Console()
     rehearsal = Rehearsal(load=load, tenants=patterns, keep_alive=keep_alive)
-    generator = rehearse(_ready(folder), rehearsal, told)
+    generator = rehearse(ready(folder), rehearsal, told)
     if output == "json":
         click.echo(json.dumps(report.as_json(generator), indent=2))
     else:
         told.print(report.final(generator))
     if not generator.tally.is_clean:
         context.exit(1)
-
-
-def _ready(folder: StateFolder) -> SandboxState:
-    state = folder.state()
-    if state.phase != "Ready":
-        raise SandboxError(
-            f"no sandbox is ready in {folder.path}; start it with: {_command_line('up', folder)}"
-        )
-    return state
 
 
 def _check_is_wanted(state: SandboxState, profile: Profile, kubeconfig: Path | None) -> None:
@@ -269,15 +247,10 @@ def _check_is_wanted(state: SandboxState, profile: Profile, kubeconfig: Path | N
         )
 
 
-def _command_line(subcommand: str, folder: StateFolder) -> str:
-    option = "" if folder.path == default_state_folder() else f" --state-dir {shlex.quote(str(folder.path))}"
-    return f"tenant-operator sandbox {subcommand}{option}"
-
-
 def _print_ready(state: SandboxState, folder: StateFolder, output: str) -> None:
     _print_state(state, output)
     if output == "text":
-        click.echo(f'\nTo use it from this shell:\n  eval "$({_command_line("env", folder)})"')
+        click.echo(f'\nTo use it from this shell:\n  eval "$({command_line("env", folder)})"')
 
 
 def _print_state(state: SandboxState, output: str) -> None:
