@@ -29,6 +29,7 @@ POLICIES = {
     "Network": "cell-network-policy",
     "Serving": "cell-serving-policy",
     "Identity": "cell-identity-policy",
+    "Events": "cell-events-policy",
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
     "OperatorRoleArn": {

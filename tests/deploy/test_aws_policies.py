@@ -18,6 +18,7 @@ import yaml
 from botocore import xform_name
 
 from tenant_operator.desired import names, tags
+from tenant_operator.desired.drift_feed import Home
 
 ROOT = Path(__file__).parents[2]
 AWS = ROOT / "deploy" / "aws"
@@ -26,10 +27,12 @@ IAM_PREFIXES = {
     "ec2": "ec2",
     "ecs": "ecs",
     "elbv2": "elasticloadbalancing",
+    "events": "events",
     "iam": "iam",
     "logs": "logs",
     "route53": "route53",
     "service-quotas": "servicequotas",
+    "sqs": "sqs",
     "sts": "sts",
 }
 """boto3's names of the services that the operator calls, and what their IAM actions begin with."""
@@ -39,7 +42,10 @@ NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html"""
 MANAGED_POLICY_CHARACTERS = 6144
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; blanks do not count."""
-CELL = ("cell-network-policy", "cell-serving-policy", "cell-identity-policy")
+CELL = ("cell-network-policy", "cell-serving-policy", "cell-identity-policy", "cell-events-policy")
+ALL = (*CELL, "dns-policy", "operator-policy", "operator-events-policy")
+BATCHES = {"sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html"""
 
 
 def document(name: str) -> Mapping[str, Any]:
@@ -97,9 +103,9 @@ def called_actions() -> set[str]:
 
 
 def test_the_policies_allow_every_call_that_the_operator_makes() -> None:
-    called = called_actions() - NEEDS_NO_RIGHT
+    called = {BATCHES.get(action, action) for action in called_actions()} - NEEDS_NO_RIGHT
     assert len(called) > 100, "the source's calls are no longer found; mend calls_in"
-    missing = called - actions_of(*CELL, "dns-policy", "operator-policy")
+    missing = called - actions_of(*ALL)
     assert not missing, f"add to deploy/aws/*.json and run deploy/aws/generate.py: {sorted(missing)}"
 
 
@@ -110,7 +116,7 @@ def test_the_policies_allow_nothing_that_the_operator_does_not_do() -> None:
         "iam:PassRole",  # a task definition names its roles
         "route53:AssociateVPCWithHostedZone",  # EC2 asks for it when an endpoint has private DNS
     }
-    extra = actions_of(*CELL, "dns-policy", "operator-policy") - called_actions() - implied
+    extra = actions_of(*ALL) - {BATCHES.get(action, action) for action in called_actions()} - implied
     assert not extra, f"nobody calls {sorted(extra)}"
 
 
@@ -132,7 +138,7 @@ def test_each_policy_is_one_that_iam_takes(path: Path) -> None:
 @pytest.mark.parametrize("name", CELL)
 def test_what_is_not_the_operators_can_not_be_changed(name: str) -> None:
     reads = ("Describe", "Get", "List")
-    scoped_by_name = ("arn:aws:iam::", "arn:aws:logs:")
+    scoped_by_name = ("arn:aws:iam::", "arn:aws:logs:", "arn:aws:events:")
     in_networks_of_others = ("CreateInAnyVpc", "PlaceEndpoints", "PrivateDnsOfEndpoints")
     takes_no_resource = ("RetireTaskDefinitions",)
     for statement in document(name)["Statement"]:
@@ -170,6 +176,25 @@ def test_the_names_in_the_policies_match_the_names_that_are_made(installation: s
     assert any(fnmatchcase(group, pattern) for pattern in patterns("logs:CreateLogGroup"))
 
 
+@pytest.mark.parametrize("installation", ["prod-eu", "a", "prod-eu-west-and-more"])
+def test_the_names_of_the_drift_feed_match_the_policies(installation: str) -> None:
+    prefix = installation[:8].rstrip("-")
+    place = Home(installation=installation, partition="aws", account="111111111111", region="eu-central-1")
+    bus = names.drift_feed(installation)
+    arns = [
+        place.queue_arn, place.undelivered_arn, place.bus_arn,
+        f"arn:aws:events:eu-central-1:111111111111:rule/{names.drift_feed(installation, 'calls')}",
+        f"arn:aws:events:eu-central-1:111111111111:rule/{bus}/{names.drift_feed(installation, 'received')}",
+    ]  # fmt: skip
+    patterns = [
+        resource.replace("ROLE_PREFIX", prefix).replace("ACCOUNT_ID", "111111111111")
+        for statement in document("operator-events-policy")["Statement"]
+        for resource in listed(statement["Resource"])
+        if resource != "*"
+    ]
+    assert all(any(fnmatchcase(arn, pattern) for pattern in patterns) for arn in arns)
+
+
 def test_the_template_of_the_cells_role_is_what_the_policies_say() -> None:
     check = [sys.executable, str(AWS / "generate.py"), "--check"]
     assert subprocess.run(check, check=False).returncode == 0, "run `python deploy/aws/generate.py`"
@@ -184,7 +209,10 @@ def test_the_template_fills_every_placeholder_in() -> None:
         if word in body
     ]
     template = yaml.safe_load(text)
-    assert set(template["Resources"]) == {"Role", "NetworkPolicy", "ServingPolicy", "IdentityPolicy"}
+    assert set(template["Resources"]) == {
+        "Role",
+        *(f"{title}Policy" for title in ("Network", "Serving", "Identity", "Events")),
+    }
 
 
 def test_the_template_has_no_aliases_which_cloudformation_refuses() -> None:

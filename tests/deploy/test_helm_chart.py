@@ -32,7 +32,7 @@ serviceAccount: {name: operator, annotations: {team: platform}}
 rbac: {aggregateToDefaultRoles: false}
 replicas: 2
 podDisruptionBudget: {maxUnavailable: 50%%}
-operator: {logFormat: text, shards: 3, extraArgs: [--log-level=debug]}
+operator: {driftEvents: true, logFormat: text, shards: 3, extraArgs: [--log-level=debug]}
 extraEnv: [{name: AWS_MAX_ATTEMPTS, value: "2"}]
 resources: {requests: {cpu: 1, memory: 1Gi}, limits: {memory: 2Gi}}
 terminationGracePeriodSeconds: 45
