@@ -44,7 +44,10 @@ MANAGED_POLICY_CHARACTERS = 6144
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; blanks do not count."""
 CELL = ("cell-network-policy", "cell-serving-policy", "cell-identity-policy", "cell-events-policy")
 ALL = (*CELL, "dns-policy", "operator-policy", "operator-events-policy")
-BATCHES = {"sqs:DeleteMessageBatch": "sqs:DeleteMessage"}
+BATCHES = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+}
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html"""
 
 

@@ -80,6 +80,22 @@ async def delete(caller: Caller, queue: Live, messages: Sequence[Message]) -> in
     return kept
 
 
+async def give_back(caller: Caller, queue: Live, messages: Sequence[Message], seconds: int) -> None:
+    """Let another process receive messages, `seconds` from now.
+
+    Raises:
+        AwsError: a call failed; they come again after the queue's visibility time-out.
+    """
+    for some in _batches(messages):
+        entries = [
+            {"Id": str(n), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+            for n, message in enumerate(some)
+        ]
+        await caller(
+            "sqs", "change_message_visibility_batch", QueueUrl=queue.attributes["url"], Entries=entries
+        )
+
+
 def _batches(messages: Iterable[Message]) -> Iterable[tuple[Message, ...]]:
     found = iter(messages)
     while some := tuple(itertools.islice(found, MESSAGES_PER_RECEIVE)):

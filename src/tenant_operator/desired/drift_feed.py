@@ -34,8 +34,8 @@ RETENTION_SECONDS = 3600
 """A hint that has not been read for an hour is worth nothing: sweeps have seen more since, and so has a start."""
 UNDELIVERED_SECONDS = 14 * 24 * 3600
 """What could not be read waits for a person as long as SQS keeps anything."""
-MAX_RECEIVES = 5
-"""Often enough for a process that is killed with messages in hand, seldom enough not to read poison all day."""
+MAX_RECEIVES = 20
+"""Often enough for processes that hand a message on to the one that it concerns, seldom enough not to read poison all day."""
 
 OWNER_KIND = "Installation"
 """Stands in the ownership tags where other resources have the kind of a custom resource."""

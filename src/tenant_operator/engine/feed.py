@@ -14,7 +14,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
+from tenant_operator.api import Cell
 from tenant_operator.aws import drift_feed
 from tenant_operator.aws.accounts import AccountRef
 from tenant_operator.aws.budgets import Priority
@@ -36,8 +38,18 @@ from tenant_operator.engine.settings import (
 
 log = logging.getLogger(__name__)
 
+GIVEN_BACK_SECONDS = 1
+"""A message that is another process's is seen again so soon: rarely by the same one twice."""
 CLOCK_SKEW_SECONDS = 60.0
 """How far SQS's clock may be from ours."""
+
+
+class End(Enum):
+    """What becomes of a message."""
+
+    DONE = "deleted"
+    LEFT = "comes again after its visibility time-out, and is put aside after a few times"
+    ANOTHERS = "given back at once, for the process that it concerns"
 
 
 @dataclass
@@ -48,6 +60,8 @@ class Feed:
     clouds: Clouds
     hints: DriftHints
     wake: Callable[[Iterable[Key], Priority], None]
+    holds: Callable[[Key], bool] = lambda _: True
+    """Whether this process works on an object; where there are several, each on its own."""
     wall_clock: Callable[[], float] = time.time
     counts: Counter[str] = field(default_factory=Counter)
     """Messages by what became of them."""
@@ -119,7 +133,11 @@ class Feed:
 
     async def _batch(self, caller: Caller, queue: Live, started: float) -> None:
         messages = await drift_feed.receive(caller, queue)
-        done = [message for message in messages if self.take(message, started)]
+        ends = [(message, self.take(message, started)) for message in messages]
+        others = [message for message, end in ends if end is End.ANOTHERS]
+        if others:
+            await drift_feed.give_back(caller, queue, others, GIVEN_BACK_SECONDS)
+        done = [message for message, end in ends if end is End.DONE]
         if done and (kept := await drift_feed.delete(caller, queue, done)):
             self.counts["kept by SQS"] += kept
 
@@ -132,11 +150,11 @@ class Feed:
 
     # --- one message ------------------------------------------------------------------------------
 
-    def take(self, message: Message, started: float) -> bool:
-        """Deal with a message; False when it is to come again."""
+    def take(self, message: Message, started: float) -> End:
+        """Deal with a message."""
         if message.sent < started - CLOCK_SKEW_SECONDS:
             self.counts["older than the start"] += 1  # a start looks at everything
-            return True
+            return End.DONE
         try:
             event = parse(message.body)
         except Unreadable as reason:
@@ -144,19 +162,31 @@ class Feed:
             log.warning(
                 "message %s of the drift feed cannot be read and is left to SQS: %s", message.id, reason
             )
-            return False
+            return End.LEFT
         try:
+            if self._is_anothers(event):
+                self.counts["another's"] += 1
+                return End.ANOTHERS
             verdict, keys = self.hints.take(event)
         except Exception:
             self.counts["failed"] += 1
             log.exception(
                 "an event (%s %s) could not be dealt with; it comes again", event.source, event.name
             )
-            return False
+            return End.LEFT
         self.counts[verdict] += 1
         _tell(event, verdict, sorted(keys))
         self.wake(keys, Priority.EDIT)
-        return True
+        return End.DONE
+
+    def _is_anothers(self, event: DriftEvent) -> bool:
+        """Whether it happened where only another process of this installation knows what is there."""
+        cells = [
+            key
+            for key in self.hints.cache
+            if isinstance(cell := self.hints.cache.get(key), Cell) and cell.spec.account_id == event.account
+        ]
+        return bool(cells) and not any(self.holds(key) for key in cells)
 
 
 def _tell(event: DriftEvent, verdict: Verdict, keys: Sequence[Key]) -> None:
