@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Between two full comparisons with AWS in the idle minute, so that some fall into it.",
 )
+@click.option(
+    "--changes",
+    type=click.IntRange(0, 10_000),
+    default=60,
+    show_default=True,
+    help="How many changes are made by hand in AWS, each undone because an event told of it; 0 leaves this out.",
+)
+@click.option("--only", type=click.Choice(["onboarding", "start", "drift"]), help="Measure this part alone.")
 @click.option("--throttles", is_flag=True, help="AWS's token buckets are on while the tenants are onboarded.")
 @click.option(
     "--sandbox",
@@ -76,13 +84,15 @@ def command(
     idle_seconds: float,
     converged: int,
     sweep_seconds: float,
+    changes: int,
+    only: str | None,
     throttles: bool,
     sandbox: bool,
     held: int,
     output_format: str,
     output: Path | None,
 ) -> None:
-    """Measure what onboarding, an idle minute and a start with everything converged cost."""
+    """Measure what onboarding, an idle minute and a start cost, and how fast changes by hand are undone."""
     from rich.console import Console
 
     from tenant_operator.sandbox.bench.run import Plan, run
@@ -92,11 +102,12 @@ def command(
     progress = ConsoleProgress(sys.stderr)
     log = Path(tempfile.mkdtemp(prefix="tenant-operator-bench-")) / "operator.log"
     plan = Plan(
-        tenants=tenants,
+        tenants=tenants if only in (None, "onboarding") else 0,
         idle_seconds=idle_seconds,
-        converged=converged,
+        converged=converged if only in (None, "start") else 0,
         sweep_seconds=sweep_seconds,
         throttles=throttles,
+        changes=changes if only in (None, "drift") else 0,
     )
     results: Results | ServerResults
     try:

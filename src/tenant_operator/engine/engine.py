@@ -67,7 +67,7 @@ class Engine:
         self.memory: dict[Key, dict[Any, Any]] = {}
         """What visits remember of an object until the process ends: never anything that matters after a crash."""
         hints = DriftHints(self.settings.installation, self.cache, self.clouds, self.definitions)
-        self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake)
+        self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake, self.holds)
         self.seen: dict[str, int] = {}
         """The resourceVersion of each object as the watches showed it last, by uid."""
         self.forced: set[Key] = set()

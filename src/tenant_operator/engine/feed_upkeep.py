@@ -20,6 +20,7 @@ from tenant_operator.desired.resources import EventBus, EventRule, Live, Queue, 
 from tenant_operator.engine.cache import Key, Kind, object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
+from tenant_operator.engine.kubernetes import Gone, Refused
 from tenant_operator.engine.settings import FEED_LAST_PAUSE_SECONDS, FEED_RETRY_SECONDS
 from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit
 from tenant_operator.plan.diff import plan
@@ -91,7 +92,7 @@ async def _kept(
     leaving: bool,
 ) -> None:
     """Do some upkeep, unless there is none to do, and say in the status what came of it."""
-    was = visit.fields.get("driftEvents", visit.previous.get("driftEvents"))
+    was = visit.previous.get("driftEvents")
     wanted = engine.settings.drift_events
     if not wanted and not was:
         return
@@ -102,10 +103,12 @@ async def _kept(
     try:
         home = await engine.clouds.accounts.caller(AccountRef(), region, visit.priority)
         if wanted and not was:
-            await engine.publisher.amend(
-                visit.key, {"driftEvents": ON}
-            )  # before there is anything to take down
+            # before there is anything to take down
+            await engine.publisher.amend(visit.key, {"driftEvents": ON})
         await work(home, needs_of(engine, home, visit.key if leaving else None))
+    except (Gone, Refused) as error:
+        log.warning("the drift feed of %s is not seen to: its status cannot be written: %s", visit.key, error)
+        visit.failed = True
     except AwsError as error:
         if leaving and error.category is not Category.ACCESS:
             raise
@@ -115,7 +118,7 @@ async def _kept(
         _say_unavailable(visit, error)
     else:
         memory.pop(part, None)
-        if (was or {}).get("state") != "Unavailable" or "driftEvents" not in visit.fields:
+        if (visit.fields.get("driftEvents") or {}).get("state") != "Unavailable":
             visit.fields["driftEvents"] = ON if wanted else None
 
 

@@ -102,7 +102,9 @@ def _repaired(rehearsal: Rehearsal, number: int, action: str, spoil: Spoil) -> f
         if len(calls) > 1:
             return float(calls[1]["time"]) - float(calls[0]["time"])
         if time.monotonic() > deadline:
-            raise SandboxError(f"a change by {action} is not undone; the operator's log is {rehearsal.operator.log}")
+            raise SandboxError(
+                f"a change by {action} is not undone; the operator's log is {rehearsal.operator.log}"
+            )
         time.sleep(_LOOK_SECONDS)
 
 

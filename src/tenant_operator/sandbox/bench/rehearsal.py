@@ -103,14 +103,16 @@ class Rehearsal:
         finally:
             self.sandbox.stop()
 
-    def start_operator(self, sweep_seconds: float = SWEEP_SECONDS) -> None:
+    def start_operator(self, sweep_seconds: float = SWEEP_SECONDS, *arguments: str) -> None:
         """Start the operator's process and return once it has listed everything; none may run.
 
         Raises:
             SandboxError: it does not get ready.
         """
         environment = self.sandbox.operator_environment()
-        self.operator = OperatorProcess(environment, self._log, sweep_seconds=sweep_seconds)
+        self.operator = OperatorProcess(
+            environment, self._log, sweep_seconds=sweep_seconds, arguments=arguments
+        )
         self.operator.start()
 
     @property

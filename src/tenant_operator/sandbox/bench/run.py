@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenant_operator.sandbox.bench import converged_start, onboarding
+from tenant_operator.sandbox.bench.drift import repairs
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal
 from tenant_operator.sandbox.bench.report import Results
@@ -24,6 +25,7 @@ class Plan:
         converged: tenants that are there when the operator starts.
         sweep_seconds: between two sweeps while nothing is touched.
         throttles: whether AWS's token buckets are on during the onboarding.
+        changes: made by hand in AWS while events are on.
     """
 
     tenants: int
@@ -31,6 +33,7 @@ class Plan:
     converged: int
     sweep_seconds: float
     throttles: bool
+    changes: int = 0
 
 
 def run(plan: Plan, log: Path, progress: Progress) -> Results:
@@ -39,7 +42,7 @@ def run(plan: Plan, log: Path, progress: Progress) -> Results:
     Raises:
         SandboxError: the sandbox or the operator does not do what it should.
     """
-    onboarded = idle = start = None
+    onboarded = idle = start = drift = None
     with Rehearsal(log, progress) as rehearsal:
         rehearsal.await_quiet(_REST_SECONDS)
         empty = ProcessUsage.of(rehearsal.operator.pid)
@@ -51,4 +54,7 @@ def run(plan: Plan, log: Path, progress: Progress) -> Results:
     if plan.converged:
         with Rehearsal(log, progress) as rehearsal:
             start = converged_start.start(rehearsal, plan.converged)
-    return Results(empty=empty, onboarding=onboarded, idle=idle, start=start)
+    if plan.changes:
+        with Rehearsal(log, progress) as rehearsal:
+            drift = repairs(rehearsal, plan.changes)
+    return Results(empty=empty, onboarding=onboarded, idle=idle, start=start, drift=drift)
