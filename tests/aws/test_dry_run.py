@@ -35,7 +35,12 @@ from tests.aws.conftest import REGION, Cell
 
 SERVICES = ("ec2", "elbv2", "ecs", "iam", "logs", "route53", "events", "sqs")
 READS = ("describe_", "list_", "get_")
-BY_THE_FEED = {"receive_message", "delete_message", "delete_message_batch"}
+BY_THE_FEED = {
+    "receive_message",
+    "delete_message",
+    "delete_message_batch",
+    "change_message_visibility_batch",
+}
 """What the drift feed calls; a dry run has none."""
 
 
