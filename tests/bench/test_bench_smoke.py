@@ -19,7 +19,20 @@ from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a run with two tenants came to, as printed and as written."""
     file = tmp_path_factory.mktemp("bench") / "results.json"
-    size = ["--tenants", "2", "--idle-seconds", "6", "--sweep-seconds", "5", "--converged", "2"]
+    size = [
+        "--tenants",
+        "2",
+        "--idle-seconds",
+        "6",
+        "--sweep-seconds",
+        "5",
+        "--converged",
+        "2",
+        "--edits",
+        "1",
+        "--records",
+        "40",
+    ]
     command = [sys.executable, "-m", "tenant_operator", "bench", *size, "-o", "json", "--output", str(file)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -47,7 +60,7 @@ def test_an_idle_while_writes_nothing_and_its_sweeps_are_counted(results: dict[s
 
 @pytest.mark.e2e
 def test_a_start_with_everything_converged_reads_and_writes_nothing(results: dict[str, Any]) -> None:
-    start = results["convergedStart"]
+    start = results["convergedStarts"][0]
     assert start["cost"]["aws_writes"] == {}
     assert start["cost"]["kubernetes_writes"] == {}
     assert start["cost"]["aws_reads"]
@@ -76,3 +89,19 @@ def test_this_process_has_used_some_cpu_and_memory() -> None:
     usage = ProcessUsage.of(os.getpid())
     assert usage.cpu_seconds > 0
     assert usage.peak_rss_mib >= usage.rss_mib > 0
+
+
+@pytest.mark.e2e
+def test_an_edit_in_the_middle_of_sweeps_reaches_aws_and_nothing_else_is_written(
+    results: dict[str, Any],
+) -> None:
+    busy = results["editsInSweeps"]
+    assert busy["edits"] == 1
+    assert busy["writes_beside_edits"] == 0
+    assert busy["p99"] > 0
+    assert 0 < busy["largest_share"] < 1
+
+
+@pytest.mark.e2e
+def test_records_that_are_wanted_at_once_are_one_request(results: dict[str, Any]) -> None:
+    assert results["dnsRecords"] == {"records": 40, "create_requests": 1, "update_requests": 1}

@@ -6,14 +6,37 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from tenant_operator.sandbox.bench.report import Results
     from tenant_operator.sandbox.bench.server_report import ServerResults
     from tenant_operator.sandbox.progress import Progress
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Rising numbers, separated by commas; 0 stands for none."""
+
+    name = "sizes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Understand what was written."""
+        if isinstance(value, tuple):
+            return value
+        parts = str(value).split(",")
+        if not all(part.strip().isdigit() for part in parts):
+            self.fail("write rising numbers, such as 100,1000,4000", param, ctx)
+        sizes = tuple(int(part) for part in parts if int(part))
+        if list(sizes) != sorted(set(sizes)) or sizes[-1:] > (MOST,):
+            self.fail(f"write rising numbers up to {MOST}, such as 100,1000,4000", param, ctx)
+        return sizes
+
+
+MOST = 12_000
+"""256 groups of 50 tenants: then CIDR blocks run out."""
 
 
 @click.command("bench")
@@ -33,10 +56,29 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--converged",
-    type=click.IntRange(0, 12_000),
+    type=Sizes(),
+    default="100,400,1000",
+    show_default=True,
+    help="How many tenants there are when the operator starts anew: rising numbers; 0 leaves this and what follows out.",
+)
+@click.option(
+    "--edits",
+    type=click.IntRange(0),
+    default=100,
+    show_default=True,
+    help="How many tenants are edited, one a second, while all are compared with AWS; 0 leaves this out.",
+)
+@click.option(
+    "--records",
+    type=click.IntRange(0, 9000),
     default=1000,
     show_default=True,
-    help="How many tenants there are when the operator starts anew; 0 leaves this out.",
+    help="How many DNS records are wanted at the same time; 0 leaves this out.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="A file that takes a plot of a start's cost over size, as SVG.",
 )
 @click.option(
     "--sweep-seconds",
@@ -82,7 +124,10 @@ if TYPE_CHECKING:
 def command(
     tenants: int,
     idle_seconds: float,
-    converged: int,
+    converged: tuple[int, ...],
+    edits: int,
+    records: int,
+    plot: Path | None,
     sweep_seconds: float,
     changes: int,
     only: str | None,
@@ -95,6 +140,8 @@ def command(
     """Measure what onboarding, an idle minute and a start cost, and how fast changes by hand are undone."""
     from rich.console import Console
 
+    from tenant_operator.sandbox.bench import curve
+    from tenant_operator.sandbox.bench.report import Results
     from tenant_operator.sandbox.bench.run import Plan, run
     from tenant_operator.sandbox.failure import SandboxError
     from tenant_operator.sandbox.progress import ConsoleProgress
@@ -104,7 +151,9 @@ def command(
     plan = Plan(
         tenants=tenants if only in (None, "onboarding") else 0,
         idle_seconds=idle_seconds,
-        converged=converged if only in (None, "start") else 0,
+        converged=converged if only in (None, "start") else (),
+        edits=edits,
+        records=records,
         sweep_seconds=sweep_seconds,
         throttles=throttles,
         changes=changes if only in (None, "drift") else 0,
@@ -117,6 +166,8 @@ def command(
     document = json.dumps(results.as_json(), indent=2)
     if output is not None:
         output.write_text(document + "\n")
+    if plot is not None and isinstance(results, Results) and results.starts:
+        curve.plot(results.starts, plot)
     if output_format == "json":
         print(document)
     else:

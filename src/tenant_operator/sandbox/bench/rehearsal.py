@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import boto3
+import kubernetes
 import yaml
 from botocore.config import Config
 
 from tenant_operator.sandbox.aws.client import SandboxAWS
-from tenant_operator.sandbox.bench.fleet import NAMESPACE, Manifest
+from tenant_operator.sandbox.bench.fleet import API_VERSION, NAMESPACE, Manifest
 from tenant_operator.sandbox.bench.kubernetes_writes import operator_writes
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 from tenant_operator.sandbox.environment import REGION
@@ -91,6 +92,7 @@ class Rehearsal:
         self.sandbox = Sandbox(progress=progress)
         self.progress = progress
         self._log = log
+        self._customs: Any = None
 
     def __enter__(self) -> Self:
         self.sandbox.start()
@@ -103,15 +105,22 @@ class Rehearsal:
         finally:
             self.sandbox.stop()
 
-    def start_operator(self, sweep_seconds: float = SWEEP_SECONDS, *arguments: str) -> None:
+    def start_operator(
+        self, sweep_seconds: float = SWEEP_SECONDS, *arguments: str, api_rate: float = 1.0
+    ) -> None:
         """Start the operator's process and return once it has listed everything; none may run.
+
+        Arguments:
+            sweep_seconds: between two full comparisons with AWS.
+            arguments: further ones of `tenant-operator run`.
+            api_rate: times AWS's published API rates; above 1 to build a fleet in less time than AWS would allow.
 
         Raises:
             SandboxError: it does not get ready.
         """
         environment = self.sandbox.operator_environment()
         self.operator = OperatorProcess(
-            environment, self._log, sweep_seconds=sweep_seconds, arguments=arguments
+            environment, self._log, sweep_seconds=sweep_seconds, api_rate=api_rate, arguments=arguments
         )
         self.operator.start()
 
@@ -162,14 +171,31 @@ class Rehearsal:
         found = self._kubectl("get", kind, "-A", "-o", f"jsonpath={states}").splitlines()
         return bool(found) and all(state == "True" for state in found)
 
-    def status(self, kind: str, name: str) -> dict[str, Any]:
-        """The status of a cluster-scoped object.
+    def status(self, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
+        """The status of an object.
 
         Raises:
             SandboxError: there is no such object.
         """
-        found: dict[str, Any] = json.loads(self._kubectl("get", kind, name, "-o", "json"))["status"]
+        where = ("-n", namespace) if namespace else ()
+        found: dict[str, Any] = json.loads(self._kubectl("get", kind, name, *where, "-o", "json"))["status"]
         return found
+
+    def edit_tenant(self, name: str, spec: Mapping[str, Any]) -> None:
+        """Merge something into a tenant's spec, by one request and without kubectl's own start."""
+        if self._customs is None:
+            client = kubernetes.config.new_client_from_config(str(self.sandbox.kubeconfig))
+            self._customs = kubernetes.client.CustomObjectsApi(client)
+        group, _, version = API_VERSION.partition("/")
+        self._customs.patch_namespaced_custom_object(
+            group,
+            version,
+            NAMESPACE,
+            "tenants",
+            name,
+            {"spec": spec},
+            _content_type="application/merge-patch+json",
+        )
 
     def _kubectl(self, *arguments: str, input: str | None = None) -> str:
         result = self.sandbox.kubectl(*arguments, input=input)

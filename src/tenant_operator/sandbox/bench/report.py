@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tenant_operator.sandbox.bench.bare_script import WRITES
+from tenant_operator.sandbox.bench.busy_sweep import BusySweep
 from tenant_operator.sandbox.bench.converged_start import ConvergedStart
+from tenant_operator.sandbox.bench.dns_records import DnsRecords
 from tenant_operator.sandbox.bench.drift import DriftRepairs
 from tenant_operator.sandbox.bench.onboarding import Onboarding
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
@@ -24,6 +26,11 @@ GOAL_KUBERNETES_WRITES = 6
 GOAL_RATIO = 2
 GOAL_BOUND_RATIO = 1.10
 GOAL_REPAIR_SECONDS = 5
+GOAL_EDIT_SECONDS = 1.0
+GOAL_SHARE = 0.20
+GOAL_DNS_REQUESTS = 3
+GOAL_START_CPU_SECONDS = 20
+GOAL_START_MIB = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,11 @@ class Results:
     """The operator at rest with nothing to look after."""
     onboarding: Onboarding | None = None
     idle: Cost | None = None
-    start: ConvergedStart | None = None
     drift: DriftRepairs | None = None
+    starts: tuple[ConvergedStart, ...] = ()
+    """By rising numbers of tenants."""
+    busy: BusySweep | None = None
+    records: DnsRecords | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with the ratios worked out."""
@@ -44,8 +54,10 @@ class Results:
             "empty": asdict(self.empty),
             "onboarding": None if self.onboarding is None else _onboarding_json(self.onboarding),
             "idle": None if self.idle is None else asdict(self.idle),
-            "convergedStart": None if self.start is None else asdict(self.start),
             "drift": None if self.drift is None else _drift_json(self.drift),
+            "convergedStarts": [asdict(start) for start in self.starts],
+            "editsInSweeps": None if self.busy is None else asdict(self.busy),
+            "dnsRecords": None if self.records is None else asdict(self.records),
         }
 
     def show(self, console: Console) -> None:
@@ -58,10 +70,15 @@ class Results:
             console.print(_onboarding_table(self.onboarding))
         if self.idle is not None:
             console.print(_idle_table(self.idle))
-        if self.start is not None:
-            console.print(_start_table(self.start))
         if self.drift is not None:
             console.print(_drift_table(self.drift))
+        if self.starts:
+            console.print(_start_table(self.starts[-1]))
+            console.print(_curve_table(self.starts))
+        if self.busy is not None:
+            console.print(_busy_table(self.busy))
+        if self.records is not None:
+            console.print(_records_table(self.records))
 
 
 def _onboarding_json(found: Onboarding) -> dict[str, Any]:
@@ -130,11 +147,47 @@ def _start_table(found: ConvergedStart) -> Table:
     _add_counts(table, " ", cost.kubernetes_writes)
     table.add_row("AWS reads", str(sum(cost.aws_reads.values())), "")
     _add_counts(table, " ", cost.aws_reads)
-    table.add_row("CPU seconds of the operator", f"{cost.cpu_seconds:.1f}", "")
+    table.add_row("CPU seconds of the operator", f"{cost.cpu_seconds:.1f}", f"≤ {GOAL_START_CPU_SECONDS}")
     table.add_row("  of which until all kinds were listed", f"{found.listed_cpu_seconds:.1f}", "")
     table.add_row("until all kinds were listed", f"{found.until_listed:.1f} s", "")
     table.add_row("until everything was verified", f"{found.until_verified:.1f} s", "")
-    table.add_row("memory of the operator (RSS)", f"{cost.rss_mib:.0f} MiB", "")
+    table.add_row("memory of the operator (RSS)", f"{cost.rss_mib:.0f} MiB", f"≤ {GOAL_START_MIB} MiB")
+    return table
+
+
+def _curve_table(starts: Sequence[ConvergedStart]) -> Table:
+    table = Table(title="The same over size", title_justify="left", title_style="bold")
+    for column in ("tenants", "CPU s", "ms a tenant", "AWS reads", "a tenant", "MiB", "verified after"):
+        table.add_column(column, justify="right")
+    for start in starts:
+        reads = sum(start.cost.aws_reads.values())
+        table.add_row(
+            str(start.tenants),
+            f"{start.cost.cpu_seconds:.1f}",
+            f"{1000 * start.cost.cpu_seconds / start.tenants:.2f}",
+            str(reads),
+            f"{reads / start.tenants:.2f}",
+            f"{start.cost.rss_mib:.0f}",
+            f"{start.until_verified:.0f} s",
+        )
+    return table
+
+
+def _busy_table(found: BusySweep) -> Table:
+    table = _table(f"{found.edits} edits while {found.tenants} tenants are compared anew", "", "goal")
+    table.add_row("an edit until AWS is called for it, median", f"{found.p50:.2f} s", "")
+    table.add_row("the same, 99 of 100", f"{found.p99:.2f} s", f"≤ {GOAL_EDIT_SECONDS:.1f} s")
+    table.add_row("writes beside the edits' own", str(found.writes_beside_edits), "0")
+    for name, share in sorted(found.shares.items(), key=lambda item: -item[1]):
+        goal = f"≤ {GOAL_SHARE:.0%}" if name == found.largest_bucket else ""
+        table.add_row(f"  of the reads that AWS allows, {name}", f"{share:.0%}", goal)
+    return table
+
+
+def _records_table(found: DnsRecords) -> Table:
+    table = _table(f"{found.records} tenants' DNS records at once", "requests", "goal")
+    table.add_row("made", str(found.create_requests), f"≤ {GOAL_DNS_REQUESTS}")
+    table.add_row("changed", str(found.update_requests), f"≤ {GOAL_DNS_REQUESTS}")
     return table
 
 

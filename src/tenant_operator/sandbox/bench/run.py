@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenant_operator.sandbox.bench import converged_start, onboarding
+from tenant_operator.sandbox.bench import busy_sweep, converged_start, dns_records, onboarding
+from tenant_operator.sandbox.bench.converged_start import ConvergedStart
 from tenant_operator.sandbox.bench.drift import repairs
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal
@@ -22,7 +23,9 @@ class Plan:
     Attributes:
         tenants: onboarded at once.
         idle_seconds: during which nothing is touched.
-        converged: tenants that are there when the operator starts.
+        converged: rising numbers of tenants that are there when the operator starts.
+        edits: made in the middle of sweeps, where most tenants are.
+        records: of DNS that are wanted at the same time.
         sweep_seconds: between two sweeps while nothing is touched.
         throttles: whether AWS's token buckets are on during the onboarding.
         changes: made by hand in AWS while events are on.
@@ -30,7 +33,9 @@ class Plan:
 
     tenants: int
     idle_seconds: float
-    converged: int
+    converged: tuple[int, ...]
+    edits: int
+    records: int
     sweep_seconds: float
     throttles: bool
     changes: int = 0
@@ -42,7 +47,8 @@ def run(plan: Plan, log: Path, progress: Progress) -> Results:
     Raises:
         SandboxError: the sandbox or the operator does not do what it should.
     """
-    onboarded = idle = start = drift = None
+    onboarded = idle = records = busy = drift = None
+    starts: list[ConvergedStart] = []
     with Rehearsal(log, progress) as rehearsal:
         rehearsal.await_quiet(_REST_SECONDS)
         empty = ProcessUsage.of(rehearsal.operator.pid)
@@ -51,10 +57,22 @@ def run(plan: Plan, log: Path, progress: Progress) -> Results:
             onboarded = onboarding.onboard(rehearsal, plan.tenants, throttles=plan.throttles)
             if plan.idle_seconds:
                 idle = onboarding.idle(rehearsal, plan.idle_seconds, plan.sweep_seconds)
-    if plan.converged:
-        with Rehearsal(log, progress) as rehearsal:
-            start = converged_start.start(rehearsal, plan.converged)
     if plan.changes:
         with Rehearsal(log, progress) as rehearsal:
             drift = repairs(rehearsal, plan.changes)
-    return Results(empty=empty, onboarding=onboarded, idle=idle, start=start, drift=drift)
+    if plan.converged:
+        with Rehearsal(log, progress) as rehearsal:
+            starts += converged_start.starts(rehearsal, plan.converged)
+            if plan.edits:
+                busy = busy_sweep.edit_in_sweeps(rehearsal, starts[-1].tenants, plan.edits)
+            if plan.records:
+                records = dns_records.change_records(rehearsal, plan.records)
+    return Results(
+        empty=empty,
+        onboarding=onboarded,
+        idle=idle,
+        starts=tuple(starts),
+        busy=busy,
+        records=records,
+        drift=drift,
+    )

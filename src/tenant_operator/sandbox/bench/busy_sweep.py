@@ -1,0 +1,156 @@
+"""Measured: people's edits while everything is compared with AWS anew, and what of AWS's rates that takes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tenant_operator.sandbox.aws.calls import Call, Principal
+from tenant_operator.sandbox.aws.throttling import Bucket, buckets_of
+from tenant_operator.sandbox.bench import fleet
+from tenant_operator.sandbox.bench.converged_start import (
+    GROUPS_PER_CELL,
+    TENANTS_PER_GROUP,
+    TIER,
+    account,
+)
+from tenant_operator.sandbox.bench.rehearsal import Rehearsal
+from tenant_operator.sandbox.failure import SandboxError
+
+_SWEEP_SECONDS = 60.0
+"""So often that one sweep follows the other: a fleet of 200 tenants an account is read in about 50 s at a fifth of the rates."""
+_PAUSE_SECONDS = 1.0
+_PATIENCE_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class BusySweep:
+    """What edits in the middle of sweeps have to wait for.
+
+    Attributes:
+        tenants: that there are.
+        edits: how many tenants were edited, one a second, one account after the other.
+        p50: seconds from when an edit is sent to the API server until AWS is called for it.
+        p99: see p50.
+        largest_share: of the reads that AWS allows in a bucket, those made; of the bucket that was used most.
+        largest_bucket: that bucket.
+        shares: the same for each bucket, in the account where it was used most.
+        writes_beside_edits: to AWS; an edit of a health check is one.
+    """
+
+    tenants: int
+    edits: int
+    p50: float
+    p99: float
+    largest_share: float
+    largest_bucket: str
+    shares: Mapping[str, float]
+    writes_beside_edits: int
+
+
+def edit_in_sweeps(rehearsal: Rehearsal, tenants: int, edits: int) -> BusySweep:
+    """Edit one tenant a second while sweeps follow each other.
+
+    Raises:
+        SandboxError: an edit is not answered.
+    """
+    rehearsal.operator.stop()
+    rehearsal.start_operator(_SWEEP_SECONDS)
+    rehearsal.await_quiet(_PATIENCE_SECONDS * 60)
+    _await_sweep(rehearsal)
+    rehearsal.progress.step(f"{edits} edits while {tenants} tenants are compared anew")
+    before, began = _reads(rehearsal), time.time()
+    first = rehearsal.aws.last_call()
+    waits = [_edit(rehearsal, tenant, number) for number, tenant in enumerate(_spread(tenants, edits))]
+    shares = _shares(_reads(rehearsal) - before, time.time() - began)
+    writes = len(rehearsal.aws.calls(since=first, kind="write"))
+    fullest = max(shares, key=lambda name: shares[name], default="")
+    ordered = sorted(waits)
+    return BusySweep(
+        tenants=tenants,
+        edits=len(waits),
+        p50=_percentile(ordered, 0.50),
+        p99=_percentile(ordered, 0.99),
+        largest_share=shares.get(fullest, 0.0),
+        largest_bucket=fullest,
+        shares=shares,
+        writes_beside_edits=writes - len(waits),
+    )
+
+
+def _await_sweep(rehearsal: Rehearsal) -> None:
+    """Wait until the next sweep has begun: it reads target groups, which nothing else does in an idle fleet."""
+    mark = rehearsal.aws.last_call()
+    deadline = time.monotonic() + 3 * _SWEEP_SECONDS
+    while not rehearsal.aws.calls(since=mark, action="DescribeTargetGroups"):
+        if time.monotonic() > deadline:
+            raise SandboxError("no sweep has come")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _spread(tenants: int, count: int) -> Sequence[int]:
+    """Tenants' numbers, from 1: one account after the other."""
+    step = TENANTS_PER_GROUP * GROUPS_PER_CELL
+    accounts = max(1, tenants // step)
+    return [1 + (edit % accounts) * step + (edit // accounts) % min(step, tenants) for edit in range(count)]
+
+
+def _edit(rehearsal: Rehearsal, tenant: int, number: int) -> float:
+    """Seconds until AWS was called for an edit: the first write in the tenant's account, where nobody else writes."""
+    name = f"{TIER}-{tenant:04}"
+    home = _account_of(rehearsal, name)
+    mark = rehearsal.aws.last_call()
+    asked = time.time()
+    rehearsal.edit_tenant(name, {"workload": {"healthCheck": {"path": f"/healthz-{number}"}}})
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        writes = rehearsal.aws.calls(since=mark, kind="write", account=home)
+        if writes:
+            time.sleep(max(0.0, asked + _PAUSE_SECONDS - time.time()))
+            return max(0.0, float(writes[0]["time"]) - asked)
+        if time.monotonic() > deadline:
+            raise SandboxError(f"nothing came of an edit of {name} in {_PATIENCE_SECONDS:.0f} s")
+        time.sleep(_LOOK_SECONDS)
+
+
+def _account_of(rehearsal: Rehearsal, tenant: str) -> str:
+    """The account in which a tenant lives."""
+    [placement] = rehearsal.status("tenant", tenant, fleet.NAMESPACE)["placements"]
+    return account(int(str(placement["infraGroup"]).rpartition("-")[2]) // GROUPS_PER_CELL)
+
+
+def _reads(rehearsal: Rehearsal) -> Counter[tuple[str, str, str]]:
+    """The reads so far, by account, service and action."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for entry in rehearsal.aws.counters():
+        if entry["kind"] == "read":
+            found[(entry["account"], entry["service"], entry["action"])] += entry["count"]
+    return found
+
+
+def _shares(reads: Counter[tuple[str, str, str]], seconds: float) -> dict[str, float]:
+    """For each of AWS's buckets of reads: what share of it was used, in the account that used most of it."""
+    used: defaultdict[Bucket, Counter[str]] = defaultdict(Counter)
+    for (home, service, action), count in reads.items():
+        for bucket in buckets_of(_call(service, action)):
+            used[bucket][home] += count
+    return {
+        bucket.name: max(accounts.values()) / (bucket.burst + bucket.refill * seconds)
+        for bucket, accounts in used.items()
+    }
+
+
+def _call(service: str, action: str) -> Call:
+    nobody = Principal(account="", arn="", access_key_id="")
+    return Call(
+        account="", region="", service=service, action=action, parameters={}, principal=nobody, request_id=""
+    )
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile (https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method)."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
