@@ -2,7 +2,7 @@
 
 `make crash-matrix` runs all of it; the suite runs a sample (test_crash_matrix.py). A strike is one of `When`: the operator
 is killed before a write arrives, or after it took effect; or it took effect and the connection was reset. Writes are those
-to AWS and those to Kubernetes. They come in an order that is not quite the same in every run, so what is named is the
+to AWS and those to Kubernetes. Besides, each scenario runs in each `WEATHER`. Writes come in an order that is not quite the same in every run, so what is named is the
 number of the write, and what it was is told in the report.
 """
 
@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,16 +39,39 @@ class Scenario:
     clean: Callable[[Stage, str], object] = lambda _stage, _name: None
 
 
+WEATHER: Mapping[str, Callable[[Stage], None]] = {
+    "in a storm of throttles": lambda stage: _fault(stage, "throttle", 0.3, 60),
+    "in a storm of server errors": lambda stage: _fault(stage, "error", 0.1, 25),
+    "with reads of a moment ago": lambda stage: _staleness(stage, 1.0),
+}
+"""What AWS does to a whole run; a run begins and ends in fair weather."""
+
+
+def _fault(stage: Stage, kind: str, probability: float, count: int) -> None:
+    stage.aws.add_fault(kind, probability=probability, count=count)
+
+
+def _staleness(stage: Stage, seconds: float) -> None:
+    stage.aws.settings(durations={"staleness": seconds})
+
+
+def _fair(stage: Stage) -> None:
+    stage.aws.clear_faults()
+    _staleness(stage, 0.0)
+
+
 @dataclass(frozen=True)
 class Cell:
     """One place in the matrix."""
 
     scenario: Scenario
     at: int
-    when: When
+    when: When | None
+    """None: nothing is struck, and the weather is bad instead."""
+    weather: str = ""
 
     def __str__(self) -> str:
-        return f"{self.scenario.title}, {self.when} write {self.at}"
+        return f"{self.scenario.title}, {self.weather or f'{self.when} write {self.at}'}"
 
 
 @dataclass
@@ -211,25 +234,36 @@ class Matrix:
         name = self._next_name()
         cell.scenario.prepare(self.stage, name)
         self._rest()
-        strike = self.gate.arm(cell.at, cell.when)
+        struck = self._strike(cell, name, cell.when) if cell.when is not None else self._weather(cell, name)
+        self.stage.wait(str(cell), lambda: cell.scenario.done(self.stage, name), 2 * PATIENCE)
+        _fair(self.stage)
+        self._rest()
+        expected, _ = self._ends[cell.scenario.title]
+        result = Result(cell, struck, differences(expected, fingerprint(self.stage, name)))
+        cell.scenario.clean(self.stage, name)
+        self.say(
+            f"{cell} ({strike.struck or 'did not come'}): {'; '.join(result.differences) or 'as it should be'}"
+        )
+        return result
+
+    def _strike(self, cell: Cell, name: str, when: When) -> str:
+        strike = self.gate.arm(cell.at, when)
         cell.scenario.act(self.stage, name)
 
         def over() -> bool:
             return strike.done.is_set() or cell.scenario.done(self.stage, name)
 
         self._wait_even_if_killed(over)
-        if strike.done.is_set() and cell.when is not When.RESET:
+        if strike.done.is_set() and when is not When.RESET:
             self.stage.operator.start()
         self.gate.count()
-        self.stage.wait(str(cell), lambda: cell.scenario.done(self.stage, name), 2 * PATIENCE)
-        self._rest()
-        expected, _ = self._ends[cell.scenario.title]
-        result = Result(cell, strike.struck, differences(expected, fingerprint(self.stage, name)))
-        cell.scenario.clean(self.stage, name)
-        self.say(
-            f"{cell} ({strike.struck or 'did not come'}): {'; '.join(result.differences) or 'as it should be'}"
-        )
-        return result
+        return strike.struck
+
+    def _weather(self, cell: Cell, name: str) -> str:
+        self.gate.count()
+        WEATHER[cell.weather](self.stage)
+        cell.scenario.act(self.stage, name)
+        return cell.weather
 
     def cells(self, scenarios: Iterable[Scenario] = SCENARIOS) -> Iterator[Cell]:
         """Every place in the matrix."""
@@ -237,6 +271,8 @@ class Matrix:
             for at in range(1, self.writes_of(scenario) + 1):
                 for when in When:
                     yield Cell(scenario, at, when)
+            for weather in WEATHER:
+                yield Cell(scenario, 0, None, weather)
 
     def sample(self, seed: int) -> Iterator[Cell]:
         """One cell of each scenario."""
