@@ -241,9 +241,7 @@ class Matrix:
         expected, _ = self._ends[cell.scenario.title]
         result = Result(cell, struck, differences(expected, fingerprint(self.stage, name)))
         cell.scenario.clean(self.stage, name)
-        self.say(
-            f"{cell} ({strike.struck or 'did not come'}): {'; '.join(result.differences) or 'as it should be'}"
-        )
+        self.say(f"{cell} ({struck or 'did not come'}): {'; '.join(result.differences) or 'as it should be'}")
         return result
 
     def _strike(self, cell: Cell, name: str, when: When) -> str:
