@@ -2,8 +2,8 @@
 
 `make crash-matrix` runs all of it; the suite runs a sample (test_crash_matrix.py). A strike is one of `When`: the operator
 is killed before a write arrives, or after it took effect; or it took effect and the connection was reset. Writes are those
-to AWS and those to Kubernetes. Besides, each scenario runs in each `WEATHER`. Writes come in an order that is not quite the same in every run, so what is named is the
-number of the write, and what it was is told in the report.
+to AWS and those to Kubernetes. Besides, each scenario runs in each `WEATHER`. Writes come in an order that is not quite
+the same in every run, so what is named is the number of the write, and what it was is told in the report.
 """
 
 from __future__ import annotations
