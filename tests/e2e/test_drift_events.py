@@ -13,7 +13,7 @@ from botocore.config import Config
 from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import census
 from tests.e2e import manifests as m
-from tests.e2e.stage import ACCOUNT_A, DNS_ACCOUNT, REGION, Stage
+from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, DNS_ACCOUNT, REGION, Stage
 from tests.e2e.test_drift import DRIFTS, Drift, events
 
 pytestmark = pytest.mark.e2e
@@ -222,9 +222,19 @@ def test_a_queue_that_somebody_deletes_is_made_anew_and_listened_to(stage: Stage
     repaired(stage, "a health check is altered", expected)
 
 
+def test_the_rules_in_an_account_go_with_its_last_cell(stage: Stage) -> None:
+    stage.apply(m.cell("cell-b", account=ACCOUNT_B))
+    stage.await_ready("cell", "cell-b")
+    events_of_b = stage.client("events", ACCOUNT_B)
+    assert len(events_of_b.list_rules(NamePrefix="sandbox-drift-")["Rules"]) == 3
+    stage.delete("cell", "cell-b")
+    stage.await_gone("cell", "cell-b")
+    assert events_of_b.list_rules(NamePrefix="sandbox-drift-")["Rules"] == []
+
+
 def test_a_cell_whose_account_does_not_permit_it_says_so_and_works_all_the_same(stage: Stage) -> None:
-    fault = stage.aws.add_fault("deny", service="events", account="333333333333")
-    stage.apply(m.cell("cell-b", account="333333333333"))
+    fault = stage.aws.add_fault("deny", service="events", account=ACCOUNT_B)
+    stage.apply(m.cell("cell-b", account=ACCOUNT_B))
     stage.await_ready("cell", "cell-b")
     status = stage.wait(
         "it says that it gets no events", lambda: stage.get("cell", "cell-b")["status"].get("driftEvents")
@@ -239,7 +249,7 @@ def test_a_cell_whose_account_does_not_permit_it_says_so_and_works_all_the_same(
 def feed(stage: Stage) -> list[str]:
     """Everything of the feed that there is in AWS."""
     found = queue_urls(stage)
-    for account in (DNS_ACCOUNT, ACCOUNT_A, "333333333333"):
+    for account in (DNS_ACCOUNT, ACCOUNT_A, ACCOUNT_B):
         client = stage.client("events", account)
         found += [rule["Arn"] for rule in client.list_rules(NamePrefix="sandbox-drift-")["Rules"]]
         buses = client.list_event_buses(NamePrefix="sandbox-drift-")["EventBuses"]

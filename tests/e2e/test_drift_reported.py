@@ -120,6 +120,12 @@ def test_flux_and_kubectl_wait_see_a_tenant_that_still_serves_as_current(spoilt:
     assert kstatus([spoilt.get("tenant", "health", m.NAMESPACE)]) == ["Current"]
 
 
+def test_a_tenant_that_serves_no_more_because_of_drift_is_stalled_until_somebody_acts(spoilt: Stage) -> None:
+    message = spoilt.await_condition("tenant", "route", "Ready", "Drifted", m.NAMESPACE)
+    assert "ListenerRule" in message
+    assert kstatus([spoilt.get("tenant", "route", m.NAMESPACE)]) == ["Failed"]
+
+
 def test_an_edit_of_a_drifted_tenant_goes_through_and_leaves_the_drift(spoilt: Stage) -> None:
     spoilt.apply(m.tenant("health", TIER, workload={"cpu": 512, "memory": 1024}))
     spoilt.wait("it runs the new size", lambda: inventory.definition(spoilt, "health")["cpu"] == "512")
