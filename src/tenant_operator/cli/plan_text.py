@@ -100,7 +100,7 @@ def _value(value: Any) -> str:
     if value is None:
         return "(none)"
     if isinstance(value, str):
-        return value.rsplit(":", 1)[-1] if value.startswith("arn:") else (value or '""')
+        return value.split(":", 5)[-1] if value.startswith("arn:") else (value.strip() or '""')
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -128,8 +128,7 @@ def _costs(preview: Preview) -> Iterator[str]:
 
 
 def _quota(use: QuotaUse) -> str:
-    before = "?" if use.before is None else f"{use.before:g}"
-    return f"{use.cell}: {use.name} ({use.code}): {before} → {use.after:g} of {use.limit:g}"
+    return f"{use.cell}: {use.name} ({use.code}): {use.before:g} → {use.after:g} of {use.limit:g}"
 
 
 def _duration(seconds: float) -> str:

@@ -36,6 +36,8 @@ class ManifestRefused(Exception):
 class Expected:
     """The custom resources and namespaces as they would be."""
 
+    before: tuple[Body, ...]
+    """The custom resources as they are now."""
     bodies: tuple[Body, ...]
     namespaces: Mapping[str, Mapping[str, str]]
 
@@ -71,8 +73,9 @@ class DryRunKubernetes(Kubernetes):
         """
         listed = await asyncio.gather(*(self.list_objects(kind) for kind in Kind))
         present: dict[Key, Body] = {key_of(body): body for bodies in listed for body in bodies}
-        namespaces = {**await self.list_namespaces(), **manifests.namespaces}
-        missing = set(manifests.namespaces) - set(await self.list_namespaces())
+        before = tuple(present.values())
+        existing = await self.list_namespaces()
+        missing = set(manifests.namespaces) - set(existing)
         for body in manifests.bodies:
             key = key_of(body)
             if key.namespace in missing:
@@ -84,7 +87,9 @@ class DryRunKubernetes(Kubernetes):
                 raise ManifestRefused(key, "there is no such object to delete")
             present[key] = _deleted(present[key], now)
         return Expected(
-            bodies=tuple(present[key] for key in sorted(present, key=_parents_first)), namespaces=namespaces
+            before=before,
+            bodies=tuple(present[key] for key in sorted(present, key=_parents_first)),
+            namespaces={**existing, **manifests.namespaces},
         )
 
     async def _applied(self, key: Key, body: Body, present: Body | None, field_manager: str) -> Body:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from tenant_operator.desired.resources import Forward, Listener, ListenerRule, Live, TargetGroup
 from tenant_operator.engine import cell, infra_group, tenant, tier
-from tenant_operator.engine.cache import Key, Kind
+from tenant_operator.engine.cache import Cache, Key, Kind
 from tenant_operator.engine.conditions import timestamp
 from tenant_operator.engine.dry_run.clock import ImaginedClock
 from tenant_operator.engine.dry_run.clouds import DryRunClouds
@@ -20,6 +18,7 @@ from tenant_operator.engine.dry_run.preview import (
     Preview,
     blocked_in,
     buckets_of,
+    cache_of,
     counts_of,
     quota_uses,
     steps_of,
@@ -81,47 +80,21 @@ async def _play(
             engine.observe_namespace(name, labels, deleted=False)
         engine.take_in(expected.bodies)
         await engine.play()
-        await _count_again(engine, clouds)
     finally:
         clouds.accounts.close()
-    return _found(engine, clouds, journal, settings.api_rate)
+    return _found(engine, clouds, journal, cache_of(expected.before))
 
 
-def _found(engine: DryRun, clouds: DryRunClouds, journal: Journal, api_rate: float) -> Preview:
+def _found(engine: DryRun, clouds: DryRunClouds, journal: Journal, before: Cache) -> Preview:
     entries = journal.in_order()
     made = [entry.made for entry in entries if entry.made is not None]
     names = names_of(made, clouds.transport.imagined.made)
     return Preview(
         steps=steps_of(entries, names),
         blocked=blocked_in(engine.cache),
-        buckets=buckets_of(clouds.transport.calls, api_rate),
-        quotas=quota_uses(engine.cache),
+        buckets=buckets_of(clouds.transport.calls, engine.settings.api_rate),
+        quotas=quota_uses(before, engine.cache),
         unread=tuple(sorted({str(error) for error in clouds.transport.unread})),
         reads=clouds.transport.reads,
         counts=counts_of(entries),
     )
-
-
-async def _count_again(engine: DryRun, clouds: DryRunClouds) -> None:
-    """Have every cell count what its quotas will be used for."""
-    for view in clouds.views().values():
-        balancers = _attached(view.lives.values())
-        for group in view.of_type(TargetGroup.__name__):
-            if group.id in balancers:
-                view.annotate(group.address, load_balancer=balancers[group.id])
-    engine.wake(key for key in engine.cache if key.kind is Kind.CELL)
-    await engine.play()
-
-
-def _attached(lives: Iterable[Live]) -> Mapping[str, str]:
-    """The load balancers of the target groups that rules forward to: what AWS would show once the rules are there."""
-    lives = list(lives)
-    balancers = {live.id: str(live.spec.load_balancer) for live in lives if isinstance(live.spec, Listener)}
-    return {
-        str(target): balancers[str(live.spec.listener)]
-        for live in lives
-        if isinstance(live.spec, ListenerRule)
-        and isinstance(live.spec.action, Forward)
-        and str(live.spec.listener) in balancers
-        for target, _ in live.spec.action.targets
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tenant_operator.api import Cell, UnreadableObject
 from tenant_operator.aws.budgets import rate_of
 from tenant_operator.aws.dry_run.transport import Call
 from tenant_operator.aws.limits import RATE_HEADROOM, Rate
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Address, Live
-from tenant_operator.engine.cache import Cache, Kind
+from tenant_operator.engine.cache import Cache, Key, Kind
+from tenant_operator.engine.capacity import used_in_cell
 from tenant_operator.engine.dry_run.journal import UPKEEP, Entry
 from tenant_operator.plan.change import Action, Risk, Verb
 from tenant_operator.plan.risk import worst
@@ -86,8 +89,7 @@ class QuotaUse:
     code: str
     name: str
     limit: float
-    before: float | None
-    """None: not known yet."""
+    before: float
     after: float
 
 
@@ -210,25 +212,42 @@ def _objections(conditions: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str
         yield known["Ready"]
 
 
-def quota_uses(cache: Cache) -> tuple[QuotaUse, ...]:
-    """The quotas of which the use changes, as the cells' statuses said it before, and say it now."""
+def cache_of(bodies: Iterable[Mapping[str, Any]]) -> Cache:
+    """Some custom resources as the engine knows them; what cannot be read is left out, as the engine does."""
+    cache = Cache()
+    for body in bodies:
+        with contextlib.suppress(UnreadableObject):
+            cache.put(body)
+    return cache
+
+
+def quota_uses(before: Cache, after: Cache) -> tuple[QuotaUse, ...]:
+    """The quotas of which the use changes, as the cells' statuses count it."""
     found = []
-    for key in sorted(key for key in cache if key.kind is Kind.CELL):
-        before = {q["code"]: q.get("used") for q in cache.shown_status(key).get("quotas") or ()}
-        for quota in cache.status(key).get("quotas") or ():
-            used = quota.get("used")
-            if used is not None and used != before.get(quota["code"]):
-                found.append(
-                    QuotaUse(
-                        cell=key.name,
-                        code=quota["code"],
-                        name=quota.get("name", ""),
-                        limit=quota["limit"],
-                        before=before.get(quota["code"]),
-                        after=used,
-                    )
-                )
+    for key in sorted(key for key in after if key.kind is Kind.CELL):
+        was, now = _used(before, key), _used(after, key)
+        found += [
+            QuotaUse(
+                cell=key.name,
+                code=quota["code"],
+                name=quota.get("name", ""),
+                limit=quota["limit"],
+                before=was.get(quota["code"], 0),
+                after=now[quota["code"]],
+            )
+            for quota in after.status(key).get("quotas") or ()
+            if quota["code"] in now and now[quota["code"]] != was.get(quota["code"], 0)
+        ]
     return tuple(found)
+
+
+def _used(cache: Cache, key: Key) -> dict[str, int]:
+    """How much of each quota a cell uses, by code; nothing where there is no such cell, or no tier."""
+    cell = cache.get(key)
+    tier = cache.tier(cell.spec.tier_ref.name) if isinstance(cell, Cell) else None
+    if not isinstance(cell, Cell) or tier is None:
+        return {}
+    return {code.value: used for code, used in used_in_cell(cache, tier, cell).items()}
 
 
 def as_json(preview: Preview) -> dict[str, Any]:
