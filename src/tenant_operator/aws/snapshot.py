@@ -119,6 +119,7 @@ class View:
         self._created: dict[Address, float] = {}
         self._seen: dict[Address, float] = {}
         self._members: defaultdict[str, set[Address]] = defaultdict(set)
+        self._types: defaultdict[str, dict[Address, None]] = defaultdict(dict)
         self._ids: dict[str, Address] = {}
         self._to_read_in_full: set[str] = set()
 
@@ -150,7 +151,7 @@ class View:
 
     def of_type(self, kind: str) -> list[Live]:
         """Everything of one type."""
-        return [live for address, live in self.lives.items() if address.type == kind]
+        return [self.lives[address] for address in self._types[kind]]
 
     def rules_of(self, listener: str) -> list[Live]:
         """Every rule of a listener, somebody else's too: their priorities are taken."""
@@ -459,6 +460,7 @@ class View:
     def _set(self, live: Live) -> None:
         self._unindex(live.address)
         self.lives[live.address] = live
+        self._types[live.address.type][live.address] = None
         self._ids[live.id] = live.address
         self._members[_shelf_of(live)].add(live.address)
         group, tenant = _place(live)
@@ -470,6 +472,7 @@ class View:
     def _unset(self, address: Address) -> None:
         self._unindex(address)
         self.lives.pop(address, None)
+        self._types[address.type].pop(address, None)
 
     def _unindex(self, address: Address) -> None:
         old = self.lives.get(address)

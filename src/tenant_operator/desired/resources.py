@@ -69,15 +69,36 @@ class Spec:
     show as drift and the writer sets the whole resource right."""
 
     def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            if item.metadata.get("unordered"):
-                value = getattr(self, item.name)
-                object.__setattr__(self, item.name, tuple(sorted(value, key=repr)))
+        for name in _unordered_fields(type(self)):
+            value = getattr(self, name)
+            object.__setattr__(self, name, tuple(sorted(value, key=repr) if len(value) > 1 else value))
 
     def refs(self) -> Iterator[Ref]:
         """Every `Ref` in this spec, at any depth."""
-        for item in dataclasses.fields(self):
-            yield from _refs(getattr(self, item.name))
+        for name in _fields(type(self)):
+            yield from _refs(getattr(self, name))
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+_UNORDERED: dict[type, tuple[str, ...]] = {}
+"""Names of fields by type, once worked out: specs are walked through at every visit."""
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    """The names of a dataclass's fields; empty for any other type."""
+    found = _FIELDS.get(kind)
+    if found is None:
+        items = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+        found = _FIELDS[kind] = tuple(item.name for item in items)
+    return found
+
+
+def _unordered_fields(kind: type[Spec]) -> tuple[str, ...]:
+    found = _UNORDERED.get(kind)
+    if found is None:
+        items = dataclasses.fields(kind)
+        found = _UNORDERED[kind] = tuple(item.name for item in items if item.metadata.get("unordered"))
+    return found
 
 
 def _refs(value: Any) -> Iterator[Ref]:
@@ -86,9 +107,9 @@ def _refs(value: Any) -> Iterator[Ref]:
     elif isinstance(value, tuple):
         for element in value:
             yield from _refs(element)
-    elif dataclasses.is_dataclass(value):
-        for item in dataclasses.fields(value):
-            yield from _refs(getattr(value, item.name))
+    else:
+        for name in _fields(type(value)):
+            yield from _refs(getattr(value, name))
 
 
 S = TypeVar("S")
@@ -100,15 +121,15 @@ def resolve(value: S, lookup: Callable[[Ref], str | None]) -> S:
         found = lookup(value)
         return value if found is None else found  # type: ignore[return-value]  # a Ref stands where a str may
     if isinstance(value, tuple):
-        return tuple(resolve(element, lookup) for element in value)  # type: ignore[return-value]  # same shape
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        changed = {
-            item.name: new
-            for item in dataclasses.fields(value)
-            if (new := resolve(old := getattr(value, item.name), lookup)) is not old
-        }
-        return dataclasses.replace(value, **changed) if changed else value
-    return value
+        elements = tuple(resolve(element, lookup) for element in value)
+        same = all(new is old for new, old in zip(elements, value, strict=True))
+        return value if same else elements  # type: ignore[return-value]  # same shape
+    changed = {
+        name: new
+        for name in _fields(type(value))
+        if (new := resolve(old := getattr(value, name), lookup)) is not old
+    }
+    return dataclasses.replace(value, **changed) if changed else value  # type: ignore[type-var]  # it has fields
 
 
 # --- Identity and logs ----------------------------------------------------------------------------
