@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 GLOBAL = "aws-global"
@@ -73,12 +74,17 @@ class Spec:
             value = getattr(self, name)
             object.__setattr__(self, name, tuple(sorted(value, key=repr) if len(value) > 1 else value))
 
+    @cached_property
+    def all_refs(self) -> tuple[Ref, ...]:
+        """Every `Ref` in this spec, at any depth. It is asked for at each of several looks a visit takes."""
+        return tuple(ref for name in _fields(type(self)) for ref in _refs(getattr(self, name)))
+
     def refs(self) -> Iterator[Ref]:
-        """Every `Ref` in this spec, at any depth."""
-        for name in _fields(type(self)):
-            yield from _refs(getattr(self, name))
+        """The same, one after the other."""
+        return iter(self.all_refs)
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _FIELDS: dict[type, tuple[str, ...]] = {}
 _UNORDERED: dict[type, tuple[str, ...]] = {}
 """Names of fields by type, once worked out: specs are walked through at every visit."""
@@ -120,6 +126,8 @@ def resolve(value: S, lookup: Callable[[Ref], str | None]) -> S:
     if isinstance(value, Ref):
         found = lookup(value)
         return value if found is None else found  # type: ignore[return-value]  # a Ref stands where a str may
+    if type(value) in _PLAIN or (isinstance(value, Spec) and not value.all_refs):
+        return value
     if isinstance(value, tuple):
         elements = tuple(resolve(element, lookup) for element in value)
         same = all(new is old for new, old in zip(elements, value, strict=True))
