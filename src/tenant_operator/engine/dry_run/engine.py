@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenant_operator.api import FINALIZER, InfraGroup
+from tenant_operator.api import FINALIZER, InfraGroup, Tier
 from tenant_operator.aws.dry_run.transport import Call, gathering
 from tenant_operator.engine.cache import Key, Kind, Object, key_of
 from tenant_operator.engine.dry_run.clock import ImaginedClock
@@ -30,7 +30,7 @@ GROWTH = 0.05
 """While nothing changes, time passes in steps of at least this share of the time for which nothing has: looking every
 15 s for the end of a drain of days would take thousands of looks."""
 SPARE_SECONDS = 2 * FIRST_RELEASE_RETRY_SECONDS
-"""On top of the longest drain: everything else that is waited for is over sooner."""
+"""On top of the longest drain or soak: everything else that is waited for is over sooner."""
 MOST_TURNS = 10_000
 """More would be a plan that does not converge."""
 
@@ -128,7 +128,12 @@ class DryRun(Engine):
             for key in self.cache
             if key.kind is Kind.INFRA_GROUP and isinstance(group := self.cache.get(key), InfraGroup)
         ]
-        return max(drains, default=DNS_TTL_SECONDS) + SPARE_SECONDS
+        soaks = [
+            float(tier.spec.rollout.soak_seconds)
+            for key in self.cache
+            if key.kind is Kind.TIER and isinstance(tier := self.cache.get(key), Tier)
+        ]
+        return max([*drains, *soaks], default=DNS_TTL_SECONDS) + SPARE_SECONDS
 
 
 def _essence(status: Mapping[str, Any]) -> object:
