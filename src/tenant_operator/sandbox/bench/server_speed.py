@@ -52,6 +52,7 @@ class Comparison:
     sandbox: Mapping[str, Speed]
     moto: Mapping[str, Speed]
     start_seconds: float  # of the simulated AWS alone, until it answers and is seeded
+    start_cpu_seconds: float  # what it used for that: the same however busy the machine is
     sandbox_rss_mib: float
     moto_rss_mib: float
 
@@ -72,6 +73,7 @@ def compare(progress: Progress) -> Comparison:
     started = time.monotonic()
     with AwsProcess() as process:
         start_seconds = time.monotonic() - started
+        start_cpu_seconds = ProcessUsage.of(process.pids["aws"]).cpu_seconds
         sandbox = _Server(process.endpoint_url, process.pids["aws"], _key(process))
         with _plain_moto(process.folder / "logs") as moto:
             progress.step("Preparing the same calls for the simulated AWS and for plain moto")
@@ -81,6 +83,7 @@ def compare(progress: Progress) -> Comparison:
                 speeds[sandbox.endpoint],
                 speeds[moto.endpoint],
                 start_seconds,
+                start_cpu_seconds,
                 ProcessUsage.of(sandbox.pid).rss_mib,
                 ProcessUsage.of(moto.pid).rss_mib,
             )
