@@ -67,8 +67,11 @@ def await_onboarded(stage: Stage) -> None:
         stage.await_condition("infragroup", group, "EndpointReady", "InForce")
 
 
-def assert_one_of_each(stage: Stage) -> None:
-    assert census.duplicates(stage) == []
+def assert_one_of_each(stage: Stage, *, spare_revisions: bool = False) -> None:
+    duplicates = census.duplicates(stage)
+    if spare_revisions:
+        duplicates = [found for found in duplicates if not found.endswith("revisions")]
+    assert duplicates == []
     for account in (ACCOUNT_A, ACCOUNT_B):
         assert set(census.of_tenants(stage, account).values()) == {len(TENANTS)}
         assert len(stage.rules(account)) == len(TENANTS)
@@ -103,7 +106,9 @@ def test_onboarding_and_deletion_end_right_while_reads_are_stale(stage: Stage) -
     onboard(stage)
     await_onboarded(stage)
     stage.aws.settings(durations={"staleness": 0})
-    assert_one_of_each(stage)
+    assert_one_of_each(
+        stage, spare_revisions=True
+    )  # RegisterTaskDefinition has no token by which AWS knew it again
     stage.aws.settings(durations={"staleness": STALE_SECONDS})
     delete(stage)
     stage.aws.settings(durations={"staleness": 0})
