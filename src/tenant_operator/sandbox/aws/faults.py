@@ -85,7 +85,9 @@ def denied(call: Call) -> AwsFailure:
                 status=403,
             )
         case "json" | "rest-json":
-            return AwsFailure("AccessDeniedException", message)
+            return AwsFailure(
+                "AccessDeniedException", message, query_code="AccessDenied" if call.service == "sqs" else ""
+            )
         case _:
             return AwsFailure("AccessDenied", message, status=403)
 

@@ -151,6 +151,8 @@ def throttled(service: str) -> AwsFailure:
             return AwsFailure("Throttling", "Rate exceeded")
         case "service-quotas":
             return AwsFailure("TooManyRequestsException", "Too many requests")
+        case "sqs":
+            return AwsFailure("RequestThrottled", "The request was denied due to request throttling.")
         case _:
             return AwsFailure("ThrottlingException", "Rate exceeded")
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
+from tenant_operator.sandbox.aws.calls import Call, Principal
 from tenant_operator.sandbox.aws.client import SandboxAWS
+from tenant_operator.sandbox.aws.throttling import buckets_of
 from tests.sandbox.aws.foundations.conftest import Account, refused
 
 
@@ -32,6 +34,8 @@ def throttles(control: SandboxAWS) -> Iterator[SandboxAWS]:
         ("ec2", "describe_vpcs", "RequestLimitExceeded", "UnauthorizedOperation"),
         ("route53", "list_hosted_zones", "Throttling", "AccessDenied"),
         ("service-quotas", "list_services", "TooManyRequestsException", "AccessDeniedException"),
+        ("events", "list_rules", "ThrottlingException", "AccessDeniedException"),
+        ("sqs", "list_queues", "RequestThrottled", "AccessDenied"),
     ],
 )
 def test_services_throttle_and_deny_in_their_own_words(
@@ -95,6 +99,13 @@ def test_buckets_are_as_deep_as_those_of_aws(account: Account, throttles: Sandbo
     throttles.throttles(enabled=True)
     assert calls_until_throttled(account.client("ecs"), "delete_task_definitions") == 5
     assert calls_until_throttled(account.client("ecs"), "create_cluster") == 20
+
+
+@pytest.mark.parametrize(("action", "rate"), [("PutRule", 50), ("ListRules", 50), ("PutEvents", 400)])
+def test_event_bridges_buckets_are_those_of_aws(action: str, rate: int) -> None:
+    caller = Principal("1", "arn:aws:iam::1:root", "AKIA")
+    [bucket] = buckets_of(Call("1", "us-east-1", "events", action, {}, caller, "request-1"))
+    assert (bucket.burst, bucket.refill) == (rate, rate)
 
 
 def test_a_scaled_bucket_is_shallower(account: Account, throttles: SandboxAWS) -> None:
