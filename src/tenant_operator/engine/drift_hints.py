@@ -91,6 +91,10 @@ class DriftHints:
         keys = frozenset(self._records(event) if event.source == "aws.route53" else self._resources(event))
         return (Verdict.WOKE if keys else Verdict.FOREIGN), keys
 
+    def forget(self, event: DriftEvent) -> None:
+        """An event was not ours to take: should it come here again, it is looked at anew."""
+        self._seen.pop(event.id, None)
+
     def _came_before(self, id_: str) -> bool:
         if id_ in self._seen:
             return True
@@ -166,7 +170,7 @@ class DriftHints:
                 yield view
 
     def _tiers(self) -> Iterator[Tier]:
-        for key in self.cache:
+        for key in self.cache.parents():
             if key.kind is Kind.TIER and (tier := self.cache.tier(key.name)) is not None:
                 yield tier
 

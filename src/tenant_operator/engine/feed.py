@@ -168,6 +168,10 @@ class Feed:
                 self.counts["another's"] += 1
                 return End.ANOTHERS
             verdict, keys = self.hints.take(event)
+            if keys and not any(self.holds(key) for key in keys):
+                self.hints.forget(event)
+                self.counts["another's"] += 1
+                return End.ANOTHERS
         except Exception:
             self.counts["failed"] += 1
             log.exception(
@@ -183,7 +187,7 @@ class Feed:
         """Whether it happened where only another process of this installation knows what is there."""
         cells = [
             key
-            for key in self.hints.cache
+            for key in self.hints.cache.parents()
             if isinstance(cell := self.hints.cache.get(key), Cell) and cell.spec.account_id == event.account
         ]
         return bool(cells) and not any(self.holds(key) for key in cells)
