@@ -18,8 +18,9 @@ from tenant_operator.aws.errors import Category
 
 FREE_SERVICES = frozenset({"sts", "sqs"})
 """Their calls change nothing that is shared: credentials, and the queue of hints."""
-ANY_ACCOUNT = frozenset({"route53"})
-"""A hosted zone may be in an account that holds another process's cells; its names are the tier's, and so fenced by it."""
+ANY_ACCOUNT = frozenset({"route53", "events"})
+"""A hosted zone may be in an account that holds another process's cells; its names are the tier's, and so fenced by it. The
+drift feed is the installation's: every process wants the same of it (engine/feed_upkeep.py)."""
 
 _TERM: ContextVar[int | None] = ContextVar("term", default=None)
 """The term in which what runs now was begun; None: it belongs to no visit."""
