@@ -98,9 +98,15 @@ def test_a_third_process_takes_one_cell_and_a_killed_ones_cells_are_taken_over(r
     one_writer_at_a_time(replicas)
 
 
-def test_a_process_that_ends_gives_its_cells_back_at_once(replicas: Replicas) -> None:
+def test_a_process_that_is_told_twice_to_end_does_so_quietly_and_gives_its_cells_back(
+    replicas: Replicas,
+) -> None:
     await_shares(replicas, 2, 1)
-    replicas.processes["gamma"].stop()
+    for _ in range(2):  # an impatient person's
+        replicas.signal("gamma", signal.SIGINT)
+    replicas.stage.wait("it has ended", lambda: replicas.processes["gamma"].exit_code is not None)
+    assert replicas.processes["gamma"].exit_code == 0
+    assert "Traceback" not in replicas.log("gamma")
     for name, spec in replicas.leases().items():
         assert "gamma" not in (spec.get("holderIdentity"), name.rpartition(".")[2]), name
     assert set(await_shares(replicas, 3)) == {"beta"}
