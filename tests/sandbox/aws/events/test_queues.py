@@ -12,8 +12,9 @@ import pytest
 
 from tenant_operator.sandbox.aws.client import SandboxAWS
 from tests.sandbox.aws.events.conftest import Queue
-from tests.sandbox.aws.foundations.conftest import REGION, Account, client, eventually, refused
+from tests.sandbox.aws.foundations.conftest import REGION, Account, client, refused
 
+POLLS = 20
 MISSING = "AWS.SimpleQueueService.NonExistentQueue"
 
 
@@ -69,19 +70,13 @@ def test_a_queue_that_is_not_there_is_refused_in_the_old_words(queue: Queue) -> 
         queue.sqs.receive_message(QueueUrl=queue.url + "-none")
 
 
-def test_the_name_of_a_deleted_queue_is_held_for_a_while(queue: Queue) -> None:
+def test_the_name_of_a_deleted_queue_is_held_for_a_while(queue: Queue, slow: Callable[..., None]) -> None:
     queue.sqs.delete_queue(QueueUrl=queue.url)
+    slow(queue_name_held=600)
     with refused("AWS.SimpleQueueService.QueueDeletedRecently"):
         queue.sqs.create_queue(QueueName="feed")
-    eventually(lambda: can_be_created(queue))
-
-
-def can_be_created(queue: Queue) -> bool:
-    try:
-        queue.sqs.create_queue(QueueName="feed")
-    except queue.sqs.exceptions.QueueDeletedRecently:
-        return False
-    return True
+    slow(queue_name_held=0)
+    assert queue.sqs.create_queue(QueueName="feed")["QueueUrl"] == queue.url
 
 
 def test_a_long_poll_is_answered_as_soon_as_a_message_comes(queue: Queue) -> None:
@@ -100,22 +95,26 @@ def test_polls_that_wait_do_not_hold_up_other_calls(queue: Queue) -> None:
     polls = [
         threading.Thread(
             target=client(endpoint, "sqs", REGION, credentials).receive_message,
-            kwargs={"QueueUrl": queue.url, "WaitTimeSeconds": 2},
+            kwargs={"QueueUrl": queue.url, "WaitTimeSeconds": 20},
         )
-        for _ in range(20)
+        for _ in range(POLLS)
     ]
     for poll in polls:
         poll.start()
     queue.account.client("ecs").list_clusters()
     assert all(poll.is_alive() for poll in polls)
+    queue.send(*map(str, range(POLLS)))  # each poll takes one, and ends
     for poll in polls:
         poll.join()
 
 
 def test_a_received_message_is_hidden_until_its_timeout(queue: Queue) -> None:
     queue.send("one")
-    [first] = queue.receive(VisibilityTimeout=1)
+    [first] = queue.receive(VisibilityTimeout=600)
     assert (queue.receive(), queue.counts()) == ([], (0, 1, 0))
+    queue.sqs.change_message_visibility(
+        QueueUrl=queue.url, ReceiptHandle=first["ReceiptHandle"], VisibilityTimeout=1
+    )
     [again] = queue.receive(wait=10)
     assert again["MessageId"] == first["MessageId"]
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
