@@ -48,7 +48,7 @@ def parse(text: str) -> Pattern:
 
 def matches(pattern: Pattern, event: Mapping[str, Any]) -> bool:
     """Whether an event has everything that the pattern asks for."""
-    return _object_matches(pattern, event)
+    return _object_matches(pattern, event, [event])
 
 
 def has_wildcards(pattern: Any) -> bool:
@@ -180,25 +180,40 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
 # -- matching
 
 
-def _object_matches(pattern: Pattern, value: Any) -> bool:
-    """All fields of the pattern, in the same object; of an array of objects, one has to have them all."""
-    if isinstance(value, list):
-        return any(_object_matches(pattern, found) for found in value) or _object_matches(pattern, _ABSENT)
+def _object_matches(pattern: Pattern, value: Any, beside: Sequence[Any]) -> bool:
+    """All fields of the pattern, in the same object.
+
+    `beside` holds all objects at the same place of the event, entries of an array: a field is missing when it is in none.
+    """
     return all(
-        any(_object_matches(alternative, value) for alternative in wanted)
+        any(_object_matches(alternative, value, beside) for alternative in wanted)
         if name == "$or"
-        else _field_matches(wanted, value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT)
+        else _field_matches(wanted, _get(value, name), [_get(other, name) for other in beside])
         for name, wanted in pattern.items()
     )
 
 
-def _field_matches(wanted: Any, value: Any) -> bool:
+def _get(value: Any, name: str) -> Any:
+    return value.get(name, _ABSENT) if isinstance(value, dict) else _ABSENT
+
+
+def _field_matches(wanted: Any, here: Any, beside: Sequence[Any]) -> bool:
     if isinstance(wanted, dict):
-        return _object_matches(wanted, value)
-    leaves = _leaves(value)
-    if not leaves:
-        return any(matcher == {"exists": False} for matcher in wanted)
-    return any(_leaf_matches(matcher, leaf) for matcher in wanted for leaf in leaves)
+        everywhere = [found for other in beside for found in _objects(other)]
+        return any(_object_matches(wanted, found, everywhere) for found in _objects(here) or (_ABSENT,))
+    missing = not any(_leaves(other) for other in beside)
+    leaves = _leaves(here)
+    return any(
+        missing if matcher == {"exists": False} else any(_leaf_matches(matcher, leaf) for leaf in leaves)
+        for matcher in wanted
+    )
+
+
+def _objects(value: Any) -> Sequence[Any]:
+    """The objects that a value is or holds as an array."""
+    if isinstance(value, list):
+        return [found for entry in value for found in _objects(entry)]
+    return (value,) if isinstance(value, dict) else ()
 
 
 def _leaves(value: Any) -> Sequence[Any]:
