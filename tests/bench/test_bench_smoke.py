@@ -32,6 +32,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "1",
         "--records",
         "40",
+        "--changes",
+        "3",
     ]
     command = [sys.executable, "-m", "tenant_operator", "bench", *size, "-o", "json", "--output", str(file)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -65,6 +67,13 @@ def test_a_start_with_everything_converged_reads_and_writes_nothing(results: dic
     assert start["cost"]["kubernetes_writes"] == {}
     assert start["cost"]["aws_reads"]
     assert start["until_verified"] >= start["until_listed"] > 0
+
+
+@pytest.mark.e2e
+def test_changes_by_hand_are_undone_without_a_sweep_and_each_is_timed(results: dict[str, Any]) -> None:
+    drift = results["drift"]
+    assert len(drift["seconds"]) == 3
+    assert 0 < drift["p50"] <= drift["p99"] <= max(drift["seconds"])
 
 
 def test_the_api_servers_own_writes_and_peoples_are_not_the_operators() -> None:

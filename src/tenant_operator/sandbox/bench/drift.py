@@ -14,7 +14,7 @@ from tenant_operator.sandbox.bench.rehearsal import Rehearsal, names_of
 from tenant_operator.sandbox.failure import SandboxError
 
 _TIER, _ACCOUNT = "drift", "444444444444"
-_TENANTS = 20
+_MOST_TENANTS = 20
 _NO_SWEEP_SECONDS = 36_000.0
 _PATIENCE_SECONDS = 300.0
 _REPAIR_PATIENCE_SECONDS = 60.0
@@ -53,8 +53,9 @@ def repairs(rehearsal: Rehearsal, changes: int) -> DriftRepairs:
     """
     rehearsal.operator.stop()
     rehearsal.start_operator(_NO_SWEEP_SECONDS, "--drift-events")
-    rehearsal.progress.step(f"{_TENANTS} tenants for the changes by hand")
-    tenants = fleet.tenants(_TIER, _TENANTS)
+    count = min(_MOST_TENANTS, changes)
+    rehearsal.progress.step(f"{count} tenants for the changes by hand")
+    tenants = fleet.tenants(_TIER, count)
     rehearsal.apply(
         fleet.namespace(),
         fleet.tier(_TIER),
@@ -70,7 +71,7 @@ def repairs(rehearsal: Rehearsal, changes: int) -> DriftRepairs:
     seconds = [_repaired(rehearsal, number, *next(ways)) for number in range(changes)]
     delays = rehearsal.aws.settings()
     longest = 2 * float(delays.get("trail_delivery", 0)) + float(delays.get("event_delivery", 0))
-    return DriftRepairs(tenants=_TENANTS, seconds=seconds, event_delay_seconds=longest)
+    return DriftRepairs(tenants=count, seconds=seconds, event_delay_seconds=longest)
 
 
 def _await_events(rehearsal: Rehearsal) -> None:
