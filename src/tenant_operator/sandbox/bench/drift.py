@@ -69,8 +69,8 @@ def repairs(rehearsal: Rehearsal, changes: int) -> DriftRepairs:
     rehearsal.progress.step(f"{changes} changes by hand, each undone")
     ways = cycle(_ways(rehearsal))
     seconds = [_repaired(rehearsal, number, *next(ways)) for number in range(changes)]
-    delays = rehearsal.aws.settings()
-    longest = 2 * float(delays.get("trail_delivery", 0)) + float(delays.get("event_delivery", 0))
+    delays = rehearsal.aws.settings()["durations"]
+    longest = 2 * float(delays["trail_delivery"]) + float(delays["event_delivery"])
     return DriftRepairs(tenants=count, seconds=seconds, event_delay_seconds=longest)
 
 
