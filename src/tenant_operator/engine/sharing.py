@@ -262,9 +262,16 @@ class Sharing:
             self._work.resume()
 
     async def _begin(self, units: Collection[Unit]) -> None:
+        """Get ready for some units; what goes wrong is tried again, or they would be nobody's."""
         assert self._work is not None
         term = self._term
-        await self._work.begin(units)
+        while term == self._term:
+            try:
+                await self._work.begin(units)
+                break
+            except Exception:
+                log.exception("%s cannot be begun with; it is tried again", _names(units))
+                await asyncio.sleep(self.every)
         if term == self._term == self.fence.term:
             self._ready |= set(units) & self._held.keys()
             self._stand()
