@@ -13,15 +13,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenant_operator.api import FINALIZER, InfraGroup, Tier
+from tenant_operator.api import FINALIZER, Cell, InfraGroup, Tier
 from tenant_operator.aws.dry_run.transport import Call, gathering
-from tenant_operator.engine.cache import Key, Kind, Object, key_of
+from tenant_operator.engine.cache import Key, Object, key_of
 from tenant_operator.engine.dry_run.clock import ImaginedClock
 from tenant_operator.engine.dry_run.journal import Journal, visiting
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.finalizers import is_orphan
 from tenant_operator.engine.infra_group_removal import drain_seconds
-from tenant_operator.engine.settings import DNS_TTL_SECONDS, FIRST_RELEASE_RETRY_SECONDS
+from tenant_operator.engine.settings import (
+    DNS_TTL_SECONDS,
+    ENDPOINT_RETRY_SECONDS,
+    FIRST_RELEASE_RETRY_SECONDS,
+)
 from tenant_operator.engine.visit import Visit
 
 log = logging.getLogger(__name__)
@@ -30,7 +34,7 @@ GROWTH = 0.05
 """While nothing changes, time passes in steps of at least this share of the time for which nothing has: looking every
 15 s for the end of a drain of days would take thousands of looks."""
 SPARE_SECONDS = 2 * FIRST_RELEASE_RETRY_SECONDS
-"""On top of the longest drain or soak: everything else that is waited for is over sooner."""
+"""On top of the longest of drains, soaks and retries: everything else that is waited for is over sooner."""
 MOST_TURNS = 10_000
 """More would be a plan that does not converge."""
 
@@ -100,17 +104,29 @@ class DryRun(Engine):
         while keys:
             self.journal.turn += 1
             gate = asyncio.Semaphore(self.settings.workers)
-            await asyncio.gather(*(self._one(key, gate) for key in keys))
+            await asyncio.gather(*(self._one_by_one(lane, gate) for lane in self._lanes(keys)))
             for key in keys:
                 self.queue.done(key)
             keys = self.queue.take_ready()
 
-    async def _one(self, key: Key, gate: asyncio.Semaphore) -> None:
+    def _lanes(self, keys: Iterable[Key]) -> Iterable[list[Key]]:
+        """The keys, apart but for the cells of one account: what they share there, one makes and the others find."""
+        lanes: dict[object, list[Key]] = {}
+        for key in keys:
+            obj = self.cache.get(key)
+            lanes.setdefault(obj.spec.account_id if isinstance(obj, Cell) else key, []).append(key)
+        return lanes.values()
+
+    async def _one_by_one(self, lane: Iterable[Key], gate: asyncio.Semaphore) -> None:
+        for key in lane:
+            async with gate:
+                await self._one(key)
+
+    async def _one(self, key: Key) -> None:
         calls: list[Call] = []
         before = len(self.journal.entries)
-        async with gate:
-            with visiting(key), gathering(calls):
-                await self._visit(key)
+        with visiting(key), gathering(calls):
+            await self._visit(key)
         self.journal.upkeep(key, calls, self.imagined_clock.passed)
         if len(self.journal.entries) != before:
             self._changes += 1
@@ -123,17 +139,14 @@ class DryRun(Engine):
 
     def _longest_wait(self) -> float:
         """Seconds after which nothing will come of waiting any more."""
-        drains = [
-            drain_seconds(self, group)
-            for key in self.cache
-            if key.kind is Kind.INFRA_GROUP and isinstance(group := self.cache.get(key), InfraGroup)
-        ]
-        soaks = [
-            float(tier.spec.rollout.soak_seconds)
-            for key in self.cache
-            if key.kind is Kind.TIER and isinstance(tier := self.cache.get(key), Tier)
-        ]
-        return max([*drains, *soaks], default=DNS_TTL_SECONDS) + SPARE_SECONDS
+        waits = [ENDPOINT_RETRY_SECONDS, DNS_TTL_SECONDS]
+        for key in self.cache:
+            obj = self.cache.get(key)
+            if isinstance(obj, InfraGroup):
+                waits.append(drain_seconds(self, obj))
+            elif isinstance(obj, Tier):
+                waits.append(obj.spec.rollout.soak_seconds)
+        return max(waits) + SPARE_SECONDS
 
 
 def _essence(status: Mapping[str, Any]) -> object:
