@@ -1,6 +1,6 @@
 """How CloudTrail writes parameters and results: members begin in lower case, secrets are hidden.
 
-Only the first letter changes: `TTL` becomes `tTL`, `DNSName` becomes `dNSName`; the keys of maps stay.
+Secret is what the API's model marks as sensitive. Only the first letter changes: `TTL` becomes `tTL`, `DNSName` becomes `dNSName`; the keys of maps stay.
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/logging-using-cloudtrail.html shows it.
 """
 
@@ -11,11 +11,6 @@ from datetime import datetime
 from typing import Any
 
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
-# Members with secrets in them, by the name of the structure they are in; beside those that the API's model marks.
-_SECRETS = {
-    "ContainerDefinition": frozenset({"environment"}),
-    "ContainerOverride": frozenset({"environment"}),
-}
 
 
 def spelled(shape: Any, value: Any) -> Any:
@@ -23,7 +18,7 @@ def spelled(shape: Any, value: Any) -> Any:
     if value is None or shape is None:
         return None
     if shape.metadata.get("sensitive"):
-        return HIDDEN
+        return HIDDEN if value else value
     match shape.type_name:
         case "structure":
             return _structure(shape, value)
@@ -36,15 +31,10 @@ def spelled(shape: Any, value: Any) -> Any:
 
 
 def _structure(shape: Any, value: Mapping[str, Any]) -> dict[str, Any]:
-    secrets = _SECRETS.get(shape.name, frozenset())
     found: dict[str, Any] = {}
     for name, item in value.items():
         member = shape.members.get(name)
         if item is None or member is None:
-            continue
-        if name in secrets:
-            if item:
-                found[lower_first(name)] = HIDDEN
             continue
         found[lower_first(name)] = spelled(member, item)
     return found
