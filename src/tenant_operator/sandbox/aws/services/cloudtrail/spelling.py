@@ -1,6 +1,7 @@
 """How CloudTrail writes parameters and results: members begin in lower case, secrets are hidden.
 
-Secret is what the API's model marks as sensitive. Only the first letter changes: `TTL` becomes `tTL`, `DNSName` becomes `dNSName`; the keys of maps stay.
+Secret is what the API's model marks as sensitive. Only the first letter changes: `TTL` becomes `tTL`, `DNSName` becomes
+`dNSName`; the keys of maps stay.
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/logging-using-cloudtrail.html shows it.
 """
 
