@@ -13,6 +13,8 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo "$(CURDIR)/.
 RUN := .venv/bin
 export PATH := $(PATH):$(CURDIR)/.tooling/bin
 PYTEST_ARGS ?=
+# The end-to-end tests mostly wait for the simulated AWS to move: twice as many at once as there are cores.
+TEST_WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 STATE_DIR ?=
 
 <<<<<<< HEAD
@@ -44,7 +46,7 @@ sandbox: setup ## start a real API server and a simulated AWS, and keep them up 
 
 test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 	$(RUN)/tenant-operator sandbox prepare
-	$(RUN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	$(RUN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 <<<<<<< HEAD
 crash-matrix: setup ## strike the operator at every single write in turn: an hour (SCENARIOS="change an image,…" for a part)

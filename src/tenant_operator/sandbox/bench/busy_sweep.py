@@ -20,10 +20,9 @@ from tenant_operator.sandbox.bench.converged_start import (
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal
 from tenant_operator.sandbox.failure import SandboxError
 
-_SWEEP_SECONDS = 60.0
-"""So often that one sweep follows the other: a fleet of 200 tenants an account is read in about 50 s at a fifth of the rates."""
-_UNTIL_SWEEPS = 1.3 * _SWEEP_SECONDS
-"""After the start: its first look is over, and the first sweep has begun."""
+_SERVICES_A_SECOND = 4.0
+"""That a sweep reads in one account: a fifth of AWS's rate (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html)."""
+_OTHER_READS_SECONDS = 10.0
 _PAUSE_SECONDS = 1.0
 _PATIENCE_SECONDS = 60.0
 _LOOK_SECONDS = 0.05
@@ -55,14 +54,15 @@ class BusySweep:
 
 
 def edit_in_sweeps(rehearsal: Rehearsal, tenants: int, edits: int) -> BusySweep:
-    """Edit one tenant a second while sweeps follow each other.
+    """Edit one tenant a second while sweeps follow each other without a pause.
 
     Raises:
         SandboxError: an edit is not answered.
     """
     rehearsal.operator.stop()
-    rehearsal.start_operator(_SWEEP_SECONDS)
-    time.sleep(_UNTIL_SWEEPS)
+    sweep = _OTHER_READS_SECONDS + min(tenants, TENANTS_PER_GROUP * GROUPS_PER_CELL) / _SERVICES_A_SECOND
+    rehearsal.start_operator(sweep)
+    time.sleep(1.3 * sweep)  # its first look is over, and the first sweep has begun
     rehearsal.progress.step(f"{edits} edits while {tenants} tenants are compared anew")
     before, began = _reads(rehearsal), time.time()
     first = rehearsal.aws.last_call()
