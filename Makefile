@@ -17,11 +17,7 @@ PYTEST_ARGS ?=
 TEST_WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 STATE_DIR ?=
 
-<<<<<<< HEAD
-.PHONY: help setup demo sandbox test crash-matrix bench check generate format clean
-=======
-.PHONY: help setup demo sandbox test traffic-proof bench check generate format clean
->>>>>>> 1d8e6aa (Hold with traffic on that no change of the fleet loses a request)
+.PHONY: help setup demo sandbox test crash-matrix traffic-proof bench check generate format clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
