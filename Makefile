@@ -44,15 +44,13 @@ test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 	$(RUN)/tenant-operator sandbox prepare
 	$(RUN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
-<<<<<<< HEAD
 crash-matrix: setup ## strike the operator at every single write in turn: an hour (SCENARIOS="change an image,…" for a part)
 	$(RUN)/tenant-operator sandbox prepare
 	TENANT_OPERATOR_CRASH_MATRIX="$(or $(SCENARIOS),all)" $(RUN)/pytest tests/e2e/test_crash_matrix.py --log-cli-level=INFO
-=======
+
 traffic-proof: setup ## random sequences of changes with traffic on; none may lose a request (SEQUENCES=20 LENGTH=10 SEED=…)
 	$(RUN)/tenant-operator sandbox prepare
 	$(RUN)/python -m tests.proof $(if $(SEQUENCES),--sequences $(SEQUENCES)) $(if $(LENGTH),--length $(LENGTH)) $(if $(SEED),--seed $(SEED))
->>>>>>> 1d8e6aa (Hold with traffic on that no change of the fleet loses a request)
 
 bench: setup ## measure what the operator costs, as a table and as JSON
 	$(RUN)/tenant-operator bench
