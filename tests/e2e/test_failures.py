@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tenant_operator.api.quota_codes import QuotaCode
+from tenant_operator.placement.ledger import RULE_RESERVE
 from tests.e2e import manifests as m
 from tests.e2e.calm import QUIET_SWEEPS, await_rest, sweeps_since, writes_of_sweeps_since
 from tests.e2e.manifests import Manifest
@@ -259,6 +264,102 @@ def test_a_quota_that_is_used_up_is_named_and_the_tenant_goes_on_once_it_is_rais
     assert stage.ready("tenant", "afar", m.NAMESPACE)
     grant(stage, QUOTAS[quota], 100)
     stage.await_ready("tenant", name, namespace=m.NAMESPACE)
+
+
+def limit(stage: Stage, **limits: int) -> None:
+    """The cell's spec says what counts in account B, by names of quotas; without any, AWS does again."""
+    overrides = {QuotaCode[name].value: number for name, number in limits.items()}
+    stage.apply(m.cell("cell-b", account=ACCOUNT_B, quotaOverrides=overrides))
+    stage.wait(
+        "the cell's status says so",
+        lambda: (
+            {
+                q["code"]: q["limit"]
+                for q in stage.get("cell", "cell-b")["status"].get("quotas", ())
+                if q["source"] == "Override"
+            }
+            == overrides
+        ),
+    )
+
+
+def explained(stage: Stage, *what: str) -> dict[str, Any]:
+    """What `tenant-operator explain` says; it writes nothing."""
+    arguments = [sys.executable, "-m", "tenant_operator", "explain", *what, "-o", "json"]
+    environment = {**os.environ, **stage.sandbox.operator_environment()}
+    answer = subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment)
+    return dict(json.loads(answer.stdout))
+
+
+def used(stage: Stage, code: QuotaCode) -> int:
+    """How much of a quota of account B its cell says is used."""
+    return int(
+        next(q["used"] for q in stage.get("cell", "cell-b")["status"]["quotas"] if q["code"] == code.value)
+    )
+
+
+def test_a_tenant_for_whom_no_rule_is_left_waits_before_anything_is_made_and_explain_says_for_what(
+    two_accounts: Stage,
+) -> None:
+    stage = two_accounts
+    await_rest(stage)
+    limit(stage, RULES=used(stage, QuotaCode.RULES) + RULE_RESERVE)
+    mark = stage.aws.last_call()
+    stage.apply(tenant("ruleless", "group-2"))
+    message = stage.await_condition("tenant", "ruleless", "Placed", "NoCapacity", m.NAMESPACE)
+    assert "group-2 has" in message
+    assert "(L-7EED9B64, Override); 2 are kept free, 1 needed" in message
+    stage.await_condition("infragroup", "group-2", "CapacityAvailable", "Full")
+    found = explained(stage, "tenant", "ruleless", "-n", m.NAMESPACE)
+    [full] = [g for g in found["infraGroups"] if g["infraGroup"] == "group-2"]
+    assert full["verdict"] == "NoRoom"
+    assert [(q["code"], q["needed"], q["source"]) for q in full["limits"] if not q["fits"]] == [
+        ("L-7EED9B64", 1, "Override")
+    ]
+    assert not stage.writes_since(mark)
+    limit(stage)
+    stage.await_ready("tenant", "ruleless", namespace=m.NAMESPACE)
+
+
+def test_further_clusters_that_there_is_no_room_for_wait_and_the_tenant_serves_on(
+    two_accounts: Stage,
+) -> None:
+    stage = two_accounts
+    await_rest(stage)
+    limit(stage, TARGETS=used(stage, QuotaCode.TARGETS))
+    mark = stage.aws.last_call()
+    stage.apply(tenant("afar", "group-2", clusters=2))
+    message = stage.await_condition("tenant", "afar", "ComputeReady", "NoCapacity", m.NAMESPACE)
+    assert "so the former size stays: group-2 has" in message
+    assert "(L-7E6692B2, Override)" in message
+    found = explained(stage, "tenant", "afar", "-n", m.NAMESPACE)
+    assert [g["verdict"] for g in found["infraGroups"] if g["infraGroup"] == "group-2"] == ["Waiting"]
+    assert not stage.writes_since(mark)
+    limit(stage)
+    stage.await_ready("tenant", "afar", namespace=m.NAMESPACE)
+    [placement] = stage.get("tenant", "afar", m.NAMESPACE)["status"]["placements"]
+    assert len(placement["targetGroups"]) == placement["reserved"]["clusters"] == 2
+    stage.wait(
+        "what the change was given besides is free again",
+        lambda: (
+            "changing" not in stage.get("tenant", "afar", m.NAMESPACE)["status"]["placements"][0]["reserved"]
+        ),
+    )
+
+
+def test_an_infra_group_for_which_no_vpc_is_left_waits_before_anything_is_made(two_accounts: Stage) -> None:
+    stage = two_accounts
+    await_rest(stage)
+    limit(stage, VPCS=1)
+    stage.await_condition("cell", "cell-b", "CapacityAvailable", "QuotaReached")
+    mark = stage.aws.last_call()
+    stage.apply(m.group("group-3", "cell-b", "10.22.0.0/16"))
+    message = stage.await_condition("infragroup", "group-3", "Ready", "QuotaExceeded")
+    assert f"account {ACCOUNT_B} in us-east-1 has 1 of 1 VPCs per Region (L-F678F1CE, Override)" in message
+    assert not stage.writes_since(mark)
+    stage.delete("infragroup", "group-3")
+    stage.await_gone("infragroup", "group-3")
+    limit(stage)
 
 
 # --- roles and accounts -----------------------------------------------------------------------------

@@ -275,6 +275,8 @@ class TierSummary(Struct):
     """Tenants that run what the tier's workload makes of their spec, of all that it is about: "12/40"."""
     free_tenant_slots: Annotated[int, between(0, 2**31 - 1)] | None = None
     """How many more tenants of one cluster the tier can take."""
+    records_of_others: Annotated[int, between(0, 2**31 - 1)] | None = None
+    """Records in the hosted zone that belong to no tier of this installation."""
 
 
 class ScaleUp(Struct):

@@ -76,6 +76,18 @@ async def hosted_zone(caller: Caller, zone: str) -> tuple[str, bool]:
     return plain_name(found["Name"]), bool((found.get("Config") or {}).get("PrivateZone"))
 
 
+async def records_in_zone(caller: Caller, zone: str) -> tuple[int, int]:
+    """How many records a hosted zone holds, anybody's, and how many it may hold.
+
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHostedZoneLimit.html
+
+    Raises:
+        AwsError: AWS refused the reading.
+    """
+    answer = await caller("route53", "get_hosted_zone_limit", HostedZoneId=zone, Type="MAX_RRSETS_BY_ZONE")
+    return int(answer["Count"]), int(answer["Limit"]["Value"])
+
+
 def _kind(private: bool) -> str:
     return "private" if private else "public"
 

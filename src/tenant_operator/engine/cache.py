@@ -81,6 +81,7 @@ class Cache:
         self._tenants_of: defaultdict[str, set[Key]] = defaultdict(set)
         self._tenants_by_claim: defaultdict[tuple[str, str, str], set[Key]] = defaultdict(set)
         self._placed_in: defaultdict[str, set[Key]] = defaultdict(set)
+        self._tiers: defaultdict[str, set[Key]] = defaultdict(set)
         self._cells_in: defaultdict[str, set[Key]] = defaultdict(set)
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._namespaces: dict[str, Mapping[str, str]] = {}
@@ -150,6 +151,10 @@ class Cache:
         """A tier by name."""
         found = self._objects.get(tier_key(name))
         return found if isinstance(found, Tier) else None
+
+    def tiers(self) -> list[Tier]:
+        """All tiers, by name."""
+        return [obj for obj in self._sorted(self._tiers[""]) if isinstance(obj, Tier)]
 
     def cell(self, name: str) -> Cell | None:
         """A cell by name."""
@@ -303,7 +308,9 @@ class Cache:
                 del index[value]
 
     def _entries(self, obj: Object) -> Iterator[tuple[defaultdict[Any, set[Key]], Any]]:
-        if isinstance(obj, Cell):
+        if isinstance(obj, Tier):
+            yield self._tiers, ""
+        elif isinstance(obj, Cell):
             yield self._cells_of, obj.spec.tier_ref.name
             yield self._cells_in, obj.spec.account_id
         elif isinstance(obj, InfraGroup):

@@ -28,7 +28,7 @@ class Ledgers:
         self._cache = cache
         self._regions: dict[tuple[str, str], Use] = {}
         self._roles: dict[str, Use] = {}
-        self._records: dict[str, int] = {}
+        self._records: dict[tuple[str, ...], int] = {}
         self._limits: dict[tuple[str, str], Limits] = {}
 
     def of(self, tier: Tier, cell: Cell, group: InfraGroup) -> GroupLedger:
@@ -47,7 +47,7 @@ class Ledgers:
         account, region = cell.spec.account_id, tier.spec.region
         shared = Counter(self.region(account, region))
         shared.update(self._roles_in(account))
-        shared[QuotaCode.RECORDS] = self._records_of(tier)
+        shared[QuotaCode.RECORDS] = self.records(tier)
         return GroupLedger(
             name=name,
             cell=cell.metadata.name,
@@ -95,17 +95,18 @@ class Ledgers:
             self._roles[account] = account_use(len({cell.spec.tier_ref.name for cell in cells}))
         return self._roles[account]
 
-    def _records_of(self, tier: Tier) -> int:
-        """Records in the tier's zone: others', as last read, and our own, placed or made."""
-        name = tier.metadata.name
-        if name not in self._records:
-            summary = self._cache.status(tier_key(name)).get("summary") or {}
+    def records(self, tier: Tier) -> int:
+        """Records in the tier's zone: others', as last read, and those of all our tiers there, placed or made."""
+        zone = zone_key(tier)
+        if zone not in self._records:
+            summary = self._cache.status(tier_key(tier.metadata.name)).get("summary") or {}
             found = int(summary.get("recordsOfOthers") or 0)
-            for group in self._cache.groups_of_tier(name):
-                found += self._cache.reserved_in(group.metadata.name).now[QuotaCode.RECORDS]
-                found += int(group.spec.dns_weight > 0)
-            self._records[name] = found
-        return self._records[name]
+            for other in tiers_in_zone(self._cache, tier):
+                for group in self._cache.groups_of_tier(other.metadata.name):
+                    found += self._cache.reserved_in(group.metadata.name).now[QuotaCode.RECORDS]
+                    found += int(group.spec.dns_weight > 0)
+            self._records[zone] = found
+        return self._records[zone]
 
     def _limits_of(self, tier: Tier, account: str) -> Limits:
         key = (tier.metadata.name, account)
@@ -150,6 +151,17 @@ def used_in_cell(cache: Cache, tier: Tier, cell: Cell) -> dict[QuotaCode, int]:
         for code in QuotaCode
         if code not in (QuotaCode.RECORDS, QuotaCode.SECURITY_GROUP_RULES)
     }
+
+
+def zone_key(tier: Tier) -> tuple[str, ...]:
+    """What tiers of one hosted zone have in common, as far as their specs tell."""
+    zone = tier.spec.endpoint.hosted_zone
+    return (tier.spec.endpoint.role_arn or "", zone.id or "", zone.name or "", str(bool(zone.private)))
+
+
+def tiers_in_zone(cache: Cache, tier: Tier) -> list[Tier]:
+    """The tiers whose names are in the same hosted zone, this one among them."""
+    return [other for other in cache.tiers() if zone_key(other) == zone_key(tier)]
 
 
 def is_begun(cache: Cache, group: InfraGroup) -> bool:

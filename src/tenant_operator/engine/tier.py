@@ -15,6 +15,7 @@ from tenant_operator.engine.summary import named
 from tenant_operator.engine.visit import Visit
 from tenant_operator.engine.waves import roll_out
 from tenant_operator.engine.weighting import weighted_groups
+from tenant_operator.engine.zone_quota import look_at_zone
 from tenant_operator.placement.choice import Candidate
 from tenant_operator.placement.slots import free_slots
 
@@ -35,6 +36,7 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         "infraGroups": sums.ready(groups),
         "tenants": sums.ready(tenants),
         "freeTenantSlots": _free_slots(engine, tier),
+        **_kept_count(visit),
     }
     roll_out(engine, visit, tier)
     if tier.metadata.deletion_timestamp:
@@ -55,6 +57,12 @@ async def reconcile(engine: Engine, visit: Visit, tier: Tier) -> None:
         visit.conditions.false("Ready", said["reason"], said["message"])
         if said["status"] == "Unknown" or visit.requeue is not None:
             visit.reconciling(said["reason"], said["message"])
+
+
+def _kept_count(visit: Visit) -> dict[str, int]:
+    """What others have in the zone, as it was counted last; it is counted anew once the zone is found."""
+    before = (visit.previous.get("summary") or {}).get("recordsOfOthers")
+    return {} if before is None else {"recordsOfOthers": before}
 
 
 async def _delete(engine: Engine, visit: Visit, tier: Tier, children: list[object]) -> None:
@@ -106,6 +114,7 @@ async def _endpoint(engine: Engine, visit: Visit, tier: Tier) -> None:
     }
     await feed_upkeep.keep_home(engine, visit, tier.spec.region)
     await feed_upkeep.keep_account(engine, visit, zone.caller)
+    await look_at_zone(engine, visit, tier, zone)
     name = tier.spec.endpoint.name.lower()
     if name != zone.name and not name.endswith("." + zone.name):
         visit.conditions.false(
