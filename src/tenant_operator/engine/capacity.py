@@ -5,7 +5,6 @@ The same functions serve the operator and `tenant-operator explain`, which fills
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -29,36 +28,53 @@ class Ledgers:
         self._regions: dict[tuple[str, str], Use] = {}
         self._roles: dict[str, Use] = {}
         self._records: dict[tuple[str, ...], int] = {}
-        self._limits: dict[tuple[str, str], Limits] = {}
+        self._shared: dict[tuple[str, str], tuple[Use, Limits]] = {}
+        self._own: dict[str, Use] = {}
 
     def of(self, tier: Tier, cell: Cell, group: InfraGroup) -> GroupLedger:
         """What a group holds and may hold."""
         totals = self._cache.reserved_in(group.metadata.name)
-        return dataclasses.replace(
-            self.of_new_group(tier, cell, group.metadata.name),
+        shared, limits_ = self._around(tier, cell.spec.account_id)
+        return GroupLedger(
+            name=group.metadata.name,
+            cell=cell.metadata.name,
+            account=cell.spec.account_id,
+            region=tier.spec.region,
+            zone=tier.spec.endpoint.name,
             tenants=totals.tenants,
+            max_tenants=tier.spec.limits.tenants_per_infra_group,
+            headroom=tier.spec.limits.target_group_headroom,
             lasting=totals.lasting,
             now=totals.now,
             others=self._others(tier, group),
+            shared=shared,
+            limits=limits_,
         )
 
     def of_new_group(self, tier: Tier, cell: Cell, name: str) -> GroupLedger:
         """What a group would hold and might hold that is not made yet."""
-        account, region = cell.spec.account_id, tier.spec.region
-        shared = Counter(self.region(account, region))
-        shared.update(self._roles_in(account))
-        shared[QuotaCode.RECORDS] = self.records(tier)
+        shared, limits_ = self._around(tier, cell.spec.account_id)
         return GroupLedger(
             name=name,
             cell=cell.metadata.name,
-            account=account,
-            region=region,
+            account=cell.spec.account_id,
+            region=tier.spec.region,
             zone=tier.spec.endpoint.name,
             max_tenants=tier.spec.limits.tenants_per_infra_group,
             headroom=tier.spec.limits.target_group_headroom,
             shared=shared,
-            limits=self._limits_of(tier, account),
+            limits=limits_,
         )
+
+    def _around(self, tier: Tier, account: str) -> tuple[Use, Limits]:
+        """What the groups of a tier in one account share: use in Region, account and zone, and the limits."""
+        key = (tier.metadata.name, account)
+        if key not in self._shared:
+            shared = Counter(self.region(account, tier.spec.region))
+            shared.update(self._roles_in(account))
+            shared[QuotaCode.RECORDS] = self.records(tier)
+            self._shared[key] = (shared, self._limits_of(tier, account))
+        return self._shared[key]
 
     def of_group(self, tier: Tier, group: InfraGroup) -> GroupLedger | None:
         """The same; None where the group's cell is not known."""
@@ -83,11 +99,14 @@ class Ledgers:
 
     def _others(self, tier: Tier, group: InfraGroup) -> Use:
         """What belongs to no tenant: the group's own, and what others have at its load balancer."""
-        found = group_use(tier, group)
-        summary = self._cache.status(group_key(group.metadata.name)).get("summary") or {}
-        found[QuotaCode.RULES] = summary.get("rulesOfOthers") or 0
-        found[QuotaCode.TARGET_GROUPS] = summary.get("targetGroupsOfOthers") or 0
-        return found
+        name = group.metadata.name
+        if name not in self._own:
+            summary = self._cache.status(group_key(name)).get("summary") or {}
+            found = group_use(tier, group)
+            found[QuotaCode.RULES] = summary.get("rulesOfOthers") or 0
+            found[QuotaCode.TARGET_GROUPS] = summary.get("targetGroupsOfOthers") or 0
+            self._own[name] = found
+        return self._own[name]
 
     def _roles_in(self, account: str) -> Use:
         if account not in self._roles:
@@ -109,17 +128,13 @@ class Ledgers:
         return self._records[zone]
 
     def _limits_of(self, tier: Tier, account: str) -> Limits:
-        key = (tier.metadata.name, account)
-        if key not in self._limits:
-            told = [
-                quota
-                for cell in self._cache.cells_in_account(account)
-                if self._region_of(cell) == tier.spec.region
-                for quota in self._told_by(cell)
-            ]
-            told += quotas_in(self._cache.status(tier_key(tier.metadata.name)))
-            self._limits[key] = limits(told)
-        return self._limits[key]
+        told = [
+            quota
+            for cell in self._cache.cells_in_account(account)
+            if self._region_of(cell) == tier.spec.region
+            for quota in self._told_by(cell)
+        ]
+        return limits([*told, *quotas_in(self._cache.status(tier_key(tier.metadata.name)))])
 
     def _told_by(self, cell: Cell) -> list[Quota]:
         """What AWS said in a cell, as its status has it, and what its spec says now."""

@@ -13,9 +13,10 @@ moved because somebody else comes or goes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import groupby
 
 from tenant_operator.placement.ledger import GroupLedger, newcomer, room, shortage
 from tenant_operator.placement.size import Use
@@ -113,26 +114,40 @@ def spread(
     kept = [name for name in sorted(current) if name in known and not known[name].leaving][:count]
     chosen = list(kept)
     taken: list[GroupLedger] = []
-    rank = ORDERS[strategy]
     while len(chosen) < count:
-        refused: dict[str, str] = {}
-        open_ = []
-        for candidate in candidates:
-            if candidate.name in chosen:
-                continue
-            if why := why_not(candidate, need, taken):
-                refused[candidate.name] = why
-            else:
-                open_.append(candidate)
-        if not open_:
+        others = [candidate for candidate in candidates if candidate.name not in chosen]
+        best = _first_with_room(others, {known[name].cell for name in chosen}, need, taken, strategy)
+        if best is None:
+            refused = {candidate.name: why_not(candidate, need, taken) for candidate in others}
             return Choice(
                 groups=tuple(sorted(chosen)) if kept else (), **_no_room(refused, count, len(chosen))
             )
-        cells = {known[name].cell for name in chosen}
-        best = min(open_, key=lambda c: (c.cell in cells, *rank(c, need)))
         chosen.append(best.name)
         taken.append(best.ledger)
     return Choice(groups=tuple(sorted(chosen)))
+
+
+def _first_with_room(
+    candidates: Sequence[Candidate],
+    cells: Collection[str],
+    need: Use,
+    taken: Sequence[GroupLedger],
+    strategy: str,
+) -> Candidate | None:
+    """The group to take: of those that rank alike the one with the most room (Pack: the least), then by name.
+
+    Only those are looked at closely that rank first.
+    """
+    more, sign = ORDERS[strategy]
+
+    def rank(candidate: Candidate) -> tuple[bool, int]:
+        return candidate.cell in cells, more(candidate.ledger.tenants)
+
+    for _, ties in groupby(sorted(candidates, key=rank), key=rank):
+        rooms = [(sign * left, c.name, c) for c in ties if (left := _room_in(c, need, taken))]
+        if rooms:
+            return min(rooms)[2]
+    return None
 
 
 def why_not(candidate: Candidate, need: Use, taken: Sequence[GroupLedger] = ()) -> str:
@@ -148,16 +163,14 @@ def why_not(candidate: Candidate, need: Use, taken: Sequence[GroupLedger] = ()) 
     return "" if room(ledger, need) else shortage(newcomer(ledger, need))
 
 
-def _emptiest(candidate: Candidate, need: Use) -> tuple[Any, ...]:
-    return (candidate.ledger.tenants, -room(candidate.ledger, need), candidate.name)
+def _room_in(candidate: Candidate, need: Use, taken: Sequence[GroupLedger]) -> int:
+    if candidate.leaving or not candidate.schedulable:
+        return 0
+    return room(candidate.ledger.beside(taken, need), need)
 
 
-def _fullest(candidate: Candidate, need: Use) -> tuple[Any, ...]:
-    return (-candidate.ledger.tenants, room(candidate.ledger, need), candidate.name)
-
-
-ORDERS: Mapping[str, Callable[[Candidate, Use], tuple[Any, ...]]] = {"Spread": _emptiest, "Pack": _fullest}
-"""Which of the groups with room comes first, by the tier's `placement.strategy`."""
+ORDERS: Mapping[str, tuple[Callable[[int], int], int]] = {"Spread": (int, -1), "Pack": (operator.neg, 1)}
+"""How groups rank by their tenants, and whether of equals more room comes first (-1) or less."""
 
 
 def _held(current: Sequence[str], reason: str, message: str) -> Choice:

@@ -186,13 +186,13 @@ def shortage(findings: list[Finding]) -> str:
 
 def room(ledger: GroupLedger, need: Use) -> int:
     """How many more tenants that take `need` each there is room for."""
-    rooms = [max(0, ledger.max_tenants - ledger.tenants)]
-    rooms += [
-        max(0, free) // needed
-        for code, needed in need.items()
-        if needed > 0 and (free := ledger.free(code)) is not None
-    ]
-    return min(rooms)
+    left = max(0, ledger.max_tenants - ledger.tenants)
+    for code, needed in need.items():
+        if not left:
+            break
+        if needed > 0 and (free := ledger.free(code)) is not None:
+            left = min(left, max(0, free) // needed)
+    return left
 
 
 def _findings(ledger: GroupLedger, lasting: Use, now: Use) -> Iterator[Finding]:

@@ -128,9 +128,12 @@ BUILT_IN: Limits = {
 """What counts before anything was read."""
 
 
+_UNITS: Mapping[QuotaCode, int] = {QuotaCode.VCPU: CPU_UNITS, QuotaCode.SPOT_VCPU: CPU_UNITS}
+
+
 def unit(code: QuotaCode) -> int:
     """In how many parts one of AWS's units is counted here."""
-    return CPU_UNITS if code in (QuotaCode.VCPU, QuotaCode.SPOT_VCPU) else 1
+    return _UNITS.get(code, 1)
 
 
 def in_force(read: Iterable[Quota], overrides: Mapping[str, int]) -> list[Quota]:

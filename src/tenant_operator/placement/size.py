@@ -83,7 +83,7 @@ class Peak:
     def use(self) -> Use:
         """What it takes of each quota."""
         tasks = self.target_groups * self.tasks
-        return Counter(
+        found: Use = Counter(
             {
                 QuotaCode.RULES: self.rules,
                 QuotaCode.TARGET_GROUPS: self.target_groups,
@@ -96,6 +96,7 @@ class Peak:
                 QuotaCode.RECORDS: int(self.records),
             }
         )
+        return +found  # without zeros
 
 
 def transition(
