@@ -22,7 +22,7 @@ from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.settings import CAPACITY_RETRY_SECONDS
 from tenant_operator.engine.visit import Visit
 from tenant_operator.placement.admission import Admission, admit
-from tenant_operator.placement.ledger import GroupLedger
+from tenant_operator.placement.ledger import GroupLedger, newcomer, shortage
 from tenant_operator.placement.reservation import Reservation, from_status, steady, to_status
 from tenant_operator.placement.size import Size, Stack
 
@@ -62,10 +62,11 @@ class Kept:
 
 async def reserve(
     engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, groups: Sequence[InfraGroup], size: Size
-) -> dict[str, Kept]:
+) -> dict[str, Kept] | None:
     """What is kept for a tenant in the groups that it should live in, by their names; written down where it is more.
 
-    A restart finds it, and others see the room taken.
+    A restart finds it, and others see the room taken. None: somebody else has taken the room that a group had when it
+    was chosen, and the status says so.
     """
     before = {p["infraGroup"]: p for p in engine.cache.status(visit.key).get("placements") or ()}
     changing = [
@@ -75,26 +76,10 @@ async def reserve(
     ]
     views = await _views(engine, visit, tier, changing)
     # Nothing may be awaited from here to the checkpoint: two tenants must never be given the same room.
-    kept: dict[str, Kept] = {}
-    let_in: list[tuple[GroupLedger, Admission]] = []
-    ledgers = Ledgers(engine.cache)
-    for group in groups:
-        name = group.metadata.name
-        held = from_status(before.get(name, {}))
-        if held is None or held.size == size:
-            kept[name] = Kept(reservation=held or steady(size))
-            continue
-        ledger = ledgers.of_group(tier, group)
-        if ledger is None or name not in views:
-            kept[name] = Kept(reservation=held, shortage=f"what there is in {name} cannot be read now")
-            continue
-        for other, admission in let_in:
-            ledger = ledger.beside([other], admission.more)
-        live, standby = live_stacks(views[name], name, tenant.tenant_id)
-        admission = admit(ledger, held, size, live, standby=standby)
-        kept[name] = Kept(reservation=admission.reservation, shortage=admission.shortage)
-        if not admission.shortage:
-            let_in.append((ledger, admission))
+    kept, taken = _let_in(engine, tier, tenant, groups, size, before, views)
+    if taken:
+        _say_taken(visit, taken)
+        return None
     after = {
         name: {**before.get(name, {"infraGroup": name, "ready": False}), "reserved": to_status(k.reservation)}
         for name, k in kept.items()
@@ -105,6 +90,55 @@ async def reserve(
     if any(_is_more(before.get(name), k.reservation) for name, k in kept.items()):
         await _write(engine, visit, tenant, known=bool(before))
     return kept
+
+
+def _let_in(
+    engine: Engine,
+    tier: Tier,
+    tenant: Tenant,
+    groups: Sequence[InfraGroup],
+    size: Size,
+    before: Mapping[str, Mapping[str, Any]],
+    views: Mapping[str, View],
+) -> tuple[dict[str, Kept], str]:
+    """What is kept in each group from now on; or why a group that was chosen has no room any more."""
+    kept: dict[str, Kept] = {}
+    let_in: list[tuple[GroupLedger, Admission]] = []
+    ledgers = Ledgers(engine.cache)
+    for group in groups:
+        name = group.metadata.name
+        held = from_status(before.get(name, {}))
+        if name in before and (held is None or held.size == size):
+            kept[name] = Kept(reservation=held or steady(size))
+            continue
+        ledger = ledgers.of_group(tier, group)
+        if ledger is None or (held is not None and name not in views):
+            why = f"what there is in {name} cannot be read now"
+            kept[name] = Kept(reservation=held or steady(size), shortage=why)
+            continue
+        for other, admission in let_in:
+            ledger = ledger.beside([other], admission.more)
+        if held is None:
+            taken = shortage(newcomer(ledger, size.peak.use))
+            if taken:
+                return {}, taken
+            admission = Admission(reservation=steady(size), more=size.peak.use)
+        else:
+            live, standby = live_stacks(views[name], name, tenant.tenant_id)
+            admission = admit(ledger, held, size, live, standby=standby)
+        kept[name] = Kept(reservation=admission.reservation, shortage=admission.shortage)
+        if not admission.shortage:
+            let_in.append((ledger, admission))
+    return kept, ""
+
+
+def _say_taken(visit: Visit, why: str) -> None:
+    visit.conditions.false("Placed", "NoCapacity", f"the room was taken meanwhile: {why}")
+    visit.conditions.keep("ComputeReady", "RoutingReady", "EndpointReady", "ObservabilityReady", "Ready")
+    if not visit.conditions.get("Ready"):
+        visit.conditions.false("Ready", "NoCapacity", why)
+    visit.reconciling("NoCapacity", why)
+    visit.look_again(CAPACITY_RETRY_SECONDS)
 
 
 def released(kept: Kept, live: Sequence[Stack], *, done: bool, standby: bool) -> Reservation:

@@ -57,6 +57,8 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     workload = turn.workload
     visit.fields["effective"] = _effective(workload)
     kept = await reserve(engine, visit, tier, tenant, groups, size_of(tier, tenant, workload))
+    if kept is None:
+        return
     sparing.begin(visit, tier)
     results = await serve_in_turn(engine, visit, tier, tenant, workload, groups, kept)
     leaving = await tenant_removal.leave_others(engine, visit, tier, tenant, choice.groups)
