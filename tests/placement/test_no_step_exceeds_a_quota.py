@@ -277,4 +277,4 @@ class Tenants(RuleBasedStateMachine):
 
 
 TestTenants = Tenants.TestCase
-TestTenants.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestTenants.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
