@@ -6,6 +6,7 @@ import pytest
 
 from tenant_operator.aws.dns import Pace, RecordChange, RecordLane, find_zone, hosted_zone, read_records
 from tenant_operator.aws.errors import AwsError, Category
+from tenant_operator.aws.hosted_zones import records_in_zone
 from tenant_operator.desired.resources import Live, Record
 from tests.aws.conftest import Cell
 
@@ -40,6 +41,12 @@ async def test_a_zone_is_found_by_its_exact_name(cell: Cell) -> None:
     make_zone(cell, "a.example.com")
     assert await find_zone(cell.caller, "Example.com.", private=False) == zone
     assert await hosted_zone(cell.caller, zone) == ("example.com", False)
+
+
+async def test_a_zone_tells_how_many_records_it_holds_and_may_hold(cell: Cell) -> None:
+    zone = make_zone(cell, "example.com")
+    count, limit = await records_in_zone(cell.caller, zone)
+    assert (count, limit) == (2, 10_000)  # NS and SOA
 
 
 async def test_the_private_zone_of_a_name_is_told_from_the_public_one(cell: Cell) -> None:
