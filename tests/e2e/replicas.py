@@ -43,12 +43,10 @@ class Replicas:
         """Stop a process for a while (SIGSTOP), or let it go on (SIGCONT)."""
         os.kill(self.processes[name].pid, sign)
 
-    def stop_all(self) -> None:
-        """End all processes, also those that were stopped."""
-        for name, process in self.processes.items():
-            if process.exit_code is None:
-                self.signal(name, signal.SIGCONT)
-            process.stop()
+    def end(self) -> None:
+        """End all processes at once, also those that were stopped."""
+        for process in self.processes.values():
+            process.kill()
 
     def log(self, name: str) -> str:
         """What a process has said."""

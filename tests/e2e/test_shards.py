@@ -40,7 +40,7 @@ def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
         replicas.start("alpha")
         replicas.start("beta")
         yield replicas
-        replicas.stop_all()
+        replicas.end()
 
 
 def await_shares(replicas: Replicas, *shares: int) -> Counter[str]:
