@@ -8,7 +8,7 @@ import pytest
 
 from tenant_operator.api import InfraGroup, Tier, parse
 from tenant_operator.engine.cache import Cache
-from tenant_operator.engine.records import missing_tenants
+from tenant_operator.engine.records import missing_tenants, why_no_weight
 from tests.e2e import manifests as m
 from tests.engine.test_cache import names, stored
 
@@ -49,3 +49,26 @@ def test_a_new_group_waits_for_tenants_that_are_served_be_it_that_they_are_being
     cache.put(stored(m.tenant("acme"), **tenant))
     cache.assume_status(next(iter(cache)), {**tenant, "placements": placements})
     assert missing_tenants(cache, tier, group) == []
+
+
+class Weighted:
+    """As much of an engine as the rule of weights looks at."""
+
+    def __init__(self, groups: int) -> None:
+        self.cache = Cache()
+        self.cache.put(stored(m.tier(mode="PerTenant")))
+        self.cache.put(stored(m.cell()))
+        for number in range(groups):
+            self.cache.put(stored(m.group(f"group-{number}", cidr=f"10.{number}.0.0/16"), weight=1))
+        self.cache.put(stored(m.group("group-new")))
+
+
+@pytest.mark.parametrize(("groups", "may"), [(99, True), (100, False)])
+def test_a_name_leads_to_a_hundred_groups_and_the_next_one_says_why_it_has_to_wait(
+    groups: int, may: bool
+) -> None:
+    engine: Any = Weighted(groups)
+    tier, group = engine.cache.tier("tier-1"), engine.cache.infra_group("group-new")
+    why = why_no_weight(engine, tier, group)
+    assert may == (not why)
+    assert may or "AWS allows no more weighted records of one name" in why

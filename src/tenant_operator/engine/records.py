@@ -17,6 +17,7 @@ from tenant_operator.engine.cache import Cache, object_key
 from tenant_operator.engine.clouds import Zone
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.summary import named
+from tenant_operator.placement.quotas import WEIGHTED_RECORDS
 
 
 def tier_record(engine: Engine, tier: Tier, group: InfraGroup, zone: Zone, balancer: Address) -> Resource:
@@ -88,6 +89,13 @@ def missing_tenants(cache: Cache, tier: Tier, group: InfraGroup) -> list[Tenant]
 
 def why_no_weight(engine: Engine, tier: Tier, group: InfraGroup) -> str:
     """What keeps a group from getting weight in the tier's name; empty when nothing does."""
+    groups = engine.cache.groups_of_tier(tier.metadata.name)
+    weighted = [one for one in groups if one is not group and group_weight(engine, one)]
+    if len(weighted) >= WEIGHTED_RECORDS:
+        return (
+            f"{tier.spec.endpoint.name} leads to {len(weighted)} infra groups, and AWS allows no more weighted records of "
+            "one name; give another group dnsWeight 0, or create a second tier"
+        )
     if tier.mode == "PerTenant":
         return ""
     missing = missing_tenants(engine.cache, tier, group)
