@@ -17,6 +17,9 @@ from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B
 from tests.e2e.traffic import LOAD_BALANCER
 
 SHARED, OWN = "tier-1", "tier-2"
+GROUPS_PER_ACCOUNT = 4
+"""One below what an account's quota of VPCs in a Region (5) allows: a group that goes still has its own for a while.
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html"""
 REPOSITORY = "222222222222.dkr.ecr.us-east-1.amazonaws.com/app"
 
 
@@ -192,7 +195,9 @@ class AddGroup(Change):
     octet: int
 
     def fits(self, fleet: Fleet) -> bool:
-        return self.name not in fleet.groups
+        account = CELLS[self.cell][1]
+        there = sum(CELLS[group.cell][1] == account for group in fleet.groups.values())
+        return self.name not in fleet.groups and there < GROUPS_PER_ACCOUNT
 
     def on(self, fleet: Fleet) -> Fleet:
         groups = {**fleet.groups, self.name: GroupSpec(self.cell, self.octet)}
