@@ -152,9 +152,6 @@ class Feed:
 
     def take(self, message: Message, started: float) -> End:
         """Deal with a message."""
-        if message.sent < started - CLOCK_SKEW_SECONDS:
-            self.counts["older than the start"] += 1  # a start looks at everything
-            return End.DONE
         try:
             event = parse(message.body)
         except Unreadable as reason:
@@ -167,6 +164,9 @@ class Feed:
             if self._is_anothers(event):
                 self.counts["another's"] += 1
                 return End.ANOTHERS
+            if message.sent < started - CLOCK_SKEW_SECONDS:
+                self.counts["older than the start"] += 1  # a start looks at everything that it holds
+                return End.DONE
             verdict, keys = self.hints.take(event)
             if keys and not any(self.holds(key) for key in keys):
                 self.hints.forget(event)
