@@ -221,6 +221,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
             "environment": {},
             "secrets": {},
         },
+        "drift": "Repair",
         "rollout": {"maxConcurrentTenants": 5, "pauseOnFailures": 1, "soakSeconds": 0},
         "observability": {"retainLogs": False, "logRetentionDays": 30},
         "placement": {"strategy": "Spread"},
@@ -228,7 +229,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "tags": {},
         "paused": False,
     },
-    "Cell": {"schedulable": True, "paused": False},
+    "Cell": {"quotaOverrides": {}, "schedulable": True, "paused": False},
     "InfraGroup": {
         "loadBalancer": {
             "scheme": "internal",

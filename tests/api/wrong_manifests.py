@@ -269,7 +269,7 @@ def _tiers() -> Iterator[Wrong]:
         {"observability": {"logRetentionDays": 31}},
         'supported values: "1", "3"',
     )
-    yield _tier("strategy of a later version", {"placement": {"strategy": "Pack"}}, "Unsupported value")
+    yield _tier("unknown strategy", {"placement": {"strategy": "Random"}}, "Unsupported value")
     yield _tier(
         "more tenants than rules", {"limits": {"tenantsPerInfraGroup": 101}}, "less than or equal to 100"
     )
@@ -306,9 +306,6 @@ def _cells() -> Iterator[Wrong]:
     )
     yield _cell(
         "external id without a role", {"externalId": "secret"}, "externalId goes with roleArn; write both"
-    )
-    yield _cell(
-        "quotas of a later version", {"quotaOverrides": {"L-7EED9B64": 200}}, "field not declared in schema"
     )
 
 

@@ -98,10 +98,8 @@ def rolled_out(served: Stage) -> tuple[Stage, Watch, dict[str, Any]]:
         return sum(version == "2" for version in images(stage).values()) > BUDGET
 
     stage.wait("some tenants run the new image", some_are_done)
-    waiting = [
-        name for name in NAMES if said(stage, name, "ComputeReady").get("reason") == "WaitingForRollout"
-    ]
-    before["waiting"] = {name: stage.get("tenant", name, m.NAMESPACE) for name in waiting}
+    seen = {name: stage.get("tenant", name, m.NAMESPACE) for name in NAMES}
+    before["waiting"] = {name: found for name, found in seen.items() if waits(found)}
     before["rolling"] = stage.condition("tier", "tier-1", "RolloutComplete")
     stage.operator.kill()
     watch.look()
@@ -111,6 +109,12 @@ def rolled_out(served: Stage) -> tuple[Stage, Watch, dict[str, Any]]:
     stage.wait("every tenant runs the new image", lambda: watch.rolled_out("2"))
     stage.await_condition("tier", "tier-1", "RolloutComplete", "Complete")
     return stage, watch, before
+
+
+def waits(tenant: dict[str, Any]) -> bool:
+    """Whether its status, as it was read at one moment, says that it waits for its turn."""
+    conditions = {c["type"]: c["reason"] for c in tenant["status"]["conditions"]}
+    return conditions["ComputeReady"] == "WaitingForRollout"
 
 
 Rolled = tuple[Stage, Watch, dict[str, Any]]

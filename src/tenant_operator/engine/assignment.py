@@ -39,14 +39,25 @@ def assign(
 
 
 def _balance(weight: Mapping[str, int], owner: dict[str, str], load: dict[str, int]) -> None:
-    """Move shards from the busiest to the idlest for as long as that brings them closer together."""
+    """Move shards from the busiest that can give one to the idlest, for as long as that brings them closer together."""
     while True:
-        busiest, idlest = max(load, key=load.__getitem__), min(load, key=load.__getitem__)
-        gap = load[busiest] - load[idlest]
-        movable = [shard for shard, member in owner.items() if member == busiest and weight[shard] < gap]
-        if not movable:
+        idlest = min(load, key=load.__getitem__)
+        movable = {
+            member: [
+                shard
+                for shard in weight
+                if owner[shard] == member and weight[shard] < load[member] - load[idlest]
+            ]
+            for member in load
+        }
+        givers = [member for member in load if movable[member]]
+        if not givers:
             return
-        chosen = min(movable, key=lambda shard: (abs(gap - 2 * weight[shard]), _score(idlest, shard)))
+        busiest = max(givers, key=load.__getitem__)
+        gap = load[busiest] - load[idlest]
+        chosen = min(
+            movable[busiest], key=lambda shard: (abs(gap - 2 * weight[shard]), _score(idlest, shard))
+        )
         owner[chosen] = idlest
         load[busiest] -= weight[chosen]
         load[idlest] += weight[chosen]

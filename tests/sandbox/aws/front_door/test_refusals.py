@@ -45,7 +45,7 @@ def test_a_wrong_session_token_is_refused(account: Account) -> None:
     ("service", "operation", "parameters"),
     [
         ("elbv2", "describe_trust_stores", {}),
-        ("ecs", "list_service_deployments", {"service": "app"}),
+        ("ecs", "list_services_by_namespace", {"namespace": "app"}),
         ("ec2", "describe_capacity_blocks", {}),
         ("iam", "list_service_specific_credentials", {}),
     ],
