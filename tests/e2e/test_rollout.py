@@ -114,7 +114,7 @@ def rolled_out(served: Stage) -> tuple[Stage, Watch, dict[str, Any]]:
 def waits(tenant: dict[str, Any]) -> bool:
     """Whether its status, as it was read at one moment, says that it waits for its turn."""
     conditions = {c["type"]: c["reason"] for c in tenant["status"]["conditions"]}
-    return conditions["ComputeReady"] == "WaitingForRollout"
+    return bool(conditions["ComputeReady"] == "WaitingForRollout")
 
 
 Rolled = tuple[Stage, Watch, dict[str, Any]]
