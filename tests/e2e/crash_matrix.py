@@ -21,8 +21,8 @@ from tests.e2e import manifests as m
 from tests.e2e.gate import Gate, When
 from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, PATIENCE, Stage
 
-SAMPLED = 4
-"""Scenarios in a sample: each runs twice, and takes its quarter of a minute each time."""
+SAMPLED = 2
+"""Scenarios in a sample: each runs twice, and takes up to a minute each time."""
 NAME = "{name}"
 """What stands for the name of a run's own object where ends are compared."""
 
@@ -275,11 +275,11 @@ class Matrix:
                 yield Cell(scenario, 0, None, weather)
 
     def sample(self, seed: int) -> Iterator[Cell]:
-        """One cell of each of some scenarios."""
+        """One cell of each of some scenarios, in the first half of its writes: the last ones do not come every time."""
         chance = random.Random(seed)
         for number, scenario in enumerate(chance.sample(SCENARIOS, SAMPLED)):
             when = list(When)[(seed + number) % len(When)]
-            yield Cell(scenario, chance.randint(1, self.writes_of(scenario)), when)
+            yield Cell(scenario, chance.randint(1, max(1, self.writes_of(scenario) // 2)), when)
 
     def _next_name(self) -> str:
         self._runs += 1

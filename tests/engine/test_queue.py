@@ -149,3 +149,14 @@ async def test_a_waiting_key_that_becomes_urgent_keeps_its_place_in_time() -> No
     assert await queue.get() == "a"
     assert queue.priority_of("a") is Priority.EDIT
     assert queue.depth()["resync"] == queue.depth()["backlog"] == 0
+
+
+async def test_a_sweep_does_not_slow_down_what_is_on_its_way() -> None:
+    queue, clock = queue_and_clock()
+    queue.add_after("rolling out", 5)
+    queue.add("rolling out", Priority.RESYNC)
+    queue.add("at rest", Priority.RESYNC)
+    assert await queue.get() == "at rest"
+    clock.now = 5.0
+    assert await queue.get() == "rolling out"
+    assert queue.priority_of("rolling out") is Priority.EDIT

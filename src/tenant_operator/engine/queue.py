@@ -63,7 +63,12 @@ class KeyedQueue(Generic[K]):
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, key: K, priority: Priority = Priority.EDIT) -> None:
-        """Work on the key soon. A key that is waiting already is merged with, at the more urgent of the priorities."""
+        """Work on the key soon. A key that is waiting already is merged with, at the more urgent of the priorities.
+
+        A sweep passes by a key that is to be worked on at a certain time: it is on its way, and must not get slow.
+        """
+        if priority is Priority.RESYNC and key in self._due:
+            return
         if key in self._in_flight:
             self._again[key] = min(priority, self._again.get(key, priority))
             return
