@@ -23,6 +23,7 @@ from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, PATIENCE, Stage
 
 SAMPLED = 2
 """Scenarios in a sample: each runs twice, and takes up to a minute each time."""
+LOOKS_AT_THE_END = 30
 NAME = "{name}"
 """What stands for the name of a run's own object where ends are compared."""
 
@@ -241,10 +242,20 @@ class Matrix:
         _fair(self.stage)
         self._rest()
         expected, _ = self._ends[cell.scenario.title]
-        result = Result(cell, struck, differences(expected, fingerprint(self.stage, name)))
+        result = Result(cell, struck, self._differences(expected, name))
         cell.scenario.clean(self.stage, name)
         self.say(f"{cell} ({struck or 'did not come'}): {'; '.join(result.differences) or 'as it should be'}")
         return result
+
+    def _differences(self, expected: Counter[str], name: str) -> list[str]:
+        """How the end differs from what it should be, once it had time: a restart begins its waits anew."""
+        found: list[str] = []
+        for _ in range(LOOKS_AT_THE_END):
+            found = differences(expected, fingerprint(self.stage, name))
+            if not found:
+                break
+            time.sleep(1.0)
+        return found
 
     def _strike(self, cell: Cell, name: str, when: When) -> str:
         strike = self.gate.arm(cell.at, when)
