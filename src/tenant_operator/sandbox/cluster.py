@@ -95,12 +95,43 @@ class ControlPlane:
         Raises:
             SandboxError: the binaries cannot be had, or a program does not come up; then the end of its log is shown.
         """
+        self.launch()
+        self.await_ready()
+
+    def launch(self) -> None:
+        """Start both programs and return at once; `await_ready` must follow. Much else can be done in between.
+
+        Raises:
+            SandboxError: the binaries cannot be had.
+        """
         binaries = self.binaries
         try:
             self._prepare_folder()
             self._progress.step(f"Starting etcd and kube-apiserver {binaries.version}")
             self._etcd = self._start_etcd()
-            self._start_apiserver()
+            self.port = free_port()
+            self._apiserver = self._run_apiserver()
+        except BaseException:
+            self.stop()
+            raise
+
+    def await_ready(self) -> None:
+        """Return when the API server is ready.
+
+        Raises:
+            SandboxError: a program does not come up; the end of its log is shown, and both are stopped.
+        """
+        try:
+            for attempt in range(1, _START_ATTEMPTS + 1):
+                try:
+                    self._poll_until_ready()
+                except SandboxError as error:
+                    if attempt == _START_ATTEMPTS or "address already in use" not in str(error):
+                        raise
+                    self.port = free_port()
+                    self._apiserver = self._run_apiserver()
+                else:
+                    return
         except BaseException:
             self.stop()
             raise
@@ -114,7 +145,8 @@ class ControlPlane:
         if self._apiserver is None:
             raise SandboxError("the control plane was not started; call start() first")
         self._apiserver.stop()
-        self._run_apiserver()
+        self._apiserver = self._run_apiserver()
+        self._poll_until_ready()
 
     def stop(self) -> None:
         """Stop both programs and, if the folder is a temporary one, remove it. Again: nothing happens."""
@@ -178,19 +210,7 @@ class ControlPlane:
         ]
         return TiedProcess("etcd", command, self.folder / "logs" / "etcd.log", directory=self.folder)
 
-    def _start_apiserver(self) -> None:
-        for attempt in range(1, _START_ATTEMPTS + 1):
-            self.port = free_port()
-            self._write_kubeconfig()
-            try:
-                self._run_apiserver()
-            except SandboxError as error:
-                if attempt == _START_ATTEMPTS or "address already in use" not in str(error):
-                    raise
-            else:
-                return
-
-    def _run_apiserver(self) -> None:
+    def _run_apiserver(self) -> TiedProcess:
         assert self._keys is not None, "the folder is prepared before anything runs"
         command = [
             str(self.binaries.kube_apiserver),
@@ -212,10 +232,10 @@ class ControlPlane:
             "--profiling=false",
         ]
         log = self.folder / "logs" / "kube-apiserver.log"
-        self._apiserver = TiedProcess("kube-apiserver", command, log, directory=self.folder)
-        self._await_ready()
+        self._write_kubeconfig()
+        return TiedProcess("kube-apiserver", command, log, directory=self.folder)
 
-    def _await_ready(self) -> None:
+    def _poll_until_ready(self) -> None:
         assert self._keys is not None
         assert self._etcd is not None
         assert self._apiserver is not None

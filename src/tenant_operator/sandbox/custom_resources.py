@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import kubernetes
 import urllib3
 import yaml
 
+from tenant_operator.api.crds import manifests
 from tenant_operator.sandbox.failure import SandboxError
 from tenant_operator.sandbox.progress import Progress
 
@@ -30,14 +33,17 @@ def install_custom_resources(kubeconfig: Path, progress: Progress) -> None:
     Raises:
         SandboxError: the cluster refuses one, cannot be reached, or does not establish one.
     """
-    from tenant_operator.api.crds import manifests  # builds schemas; `sandbox status` needs none
-
     progress.step("Installing the custom resource definitions")
     try:
         with kubernetes.config.new_client_from_config(str(kubeconfig)) as client:
             api = kubernetes.client.ApiextensionsV1Api(client)
-            for name in [_apply(api, manifest) for manifest in manifests()]:
-                _await_established(api, name)
+            definitions = manifests()
+            for definition in definitions:
+                _apply(api, definition)
+            for definition in definitions:
+                _await_established(api, definition["metadata"]["name"])
+            for definition in definitions:
+                _await_served(kubernetes.client.CustomObjectsApi(client), definition["spec"])
     except kubernetes.client.ApiException as error:
         raise SandboxError(f"the cluster refuses a CRD: {_reason(error)}") from error
     except (
@@ -49,12 +55,10 @@ def install_custom_resources(kubeconfig: Path, progress: Progress) -> None:
         raise SandboxError(f"the cluster of {kubeconfig} cannot be used: {error}") from error
 
 
-def _apply(api: kubernetes.client.ApiextensionsV1Api, manifest: dict[str, Any]) -> str:
-    name = str(manifest["metadata"]["name"])
+def _apply(api: kubernetes.client.ApiextensionsV1Api, manifest: dict[str, Any]) -> None:
     api.patch_custom_resource_definition(
-        name, manifest, field_manager=_FIELD_MANAGER, force=True, _content_type=_APPLY
+        manifest["metadata"]["name"], manifest, field_manager=_FIELD_MANAGER, force=True, _content_type=_APPLY
     )
-    return name
 
 
 def _await_established(api: kubernetes.client.ApiextensionsV1Api, name: str) -> None:
@@ -71,6 +75,22 @@ def _await_established(api: kubernetes.client.ApiextensionsV1Api, name: str) -> 
                 f"the CRD {name} is not established: {said or 'the cluster says nothing of it'}"
             )
         time.sleep(_POLL_SECONDS)
+
+
+def _await_served(api: kubernetes.client.CustomObjectsApi, spec: Mapping[str, Any]) -> None:
+    """An established definition is not served at once: the API server's handler follows a moment later, and says 404."""
+    deadline = time.monotonic() + _ESTABLISHED_SECONDS
+    while True:
+        try:
+            api.list_cluster_custom_object(
+                spec["group"], spec["versions"][0]["name"], spec["names"]["plural"], limit=1
+            )
+        except kubernetes.client.ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND or time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _reason(error: kubernetes.client.ApiException) -> str:

@@ -98,8 +98,6 @@ class Sandbox:
         Raises:
             SandboxError: the folder is in use, or a part does not come up.
         """
-        from tenant_operator.sandbox.custom_resources import install_custom_resources  # a second of imports
-
         self._ownership.__enter__()
         self._is_owner = True
         try:
@@ -111,9 +109,14 @@ class Sandbox:
                     profile=self.aws.profile,
                 )
             )
-            self.aws.launch()
             if self._control_plane is not None:
-                self._control_plane.start()
+                self._control_plane.launch()
+            self.aws.launch()
+            # a second of imports, while the others start
+            from tenant_operator.sandbox.custom_resources import install_custom_resources
+
+            if self._control_plane is not None:
+                self._control_plane.await_ready()
             install_custom_resources(self.kubeconfig, self._progress)
             self.aws.await_ready()
             self.report(self._ready_state())

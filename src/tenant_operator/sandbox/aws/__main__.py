@@ -48,9 +48,11 @@ def main() -> int:
     if arguments.die_with_parent:
         _die_with_parent(os.getppid())
 
-    from tenant_operator.sandbox.aws.server import (
-        SimulatedAws,  # after the flags: --help needs no moto
-    )
+    # after the flags: --help needs no moto
+    from tenant_operator.sandbox.aws.moto_import import import_moto_ec2
+
+    import_moto_ec2()
+    from tenant_operator.sandbox.aws.server import SimulatedAws
 
     sys.setswitchinterval(SWITCH_SECONDS)
     _raise_open_files()
