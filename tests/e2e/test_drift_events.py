@@ -212,10 +212,14 @@ def test_poison_in_the_queue_stops_nothing(stage: Stage) -> None:
     repaired(stage, "a health check is altered", expected)
 
 
-def test_a_queue_that_somebody_deletes_is_made_anew_and_listened_to(stage: Stage) -> None:
+def test_a_queue_that_somebody_deletes_is_made_anew_and_what_nobody_heard_of_is_found(stage: Stage) -> None:
     sqs, url = stage.client("sqs", DNS_ACCOUNT), queue_urls(stage)[0]
     sqs.delete_queue(QueueUrl=url)
+    unheard = FOUND_BY_EVENTS["a listener answers something else"]
+    expected = unheard.look(stage)
+    unheard.spoil(stage)
     stage.wait("the queue is there again", lambda: len(queue_urls(stage)) == 2)
+    repaired(stage, "a listener answers something else", expected)
     look = FOUND_BY_EVENTS["a health check is altered"]
     expected = look.look(stage)
     look.spoil(stage)

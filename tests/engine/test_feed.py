@@ -25,7 +25,7 @@ def feed(holds: Callable[[Key], bool] = lambda _: True) -> tuple[Feed, list[tupl
         woken.extend((key, priority) for key in keys)
 
     found = hints()
-    return Feed("prod", found.clouds, found, wake, holds), woken
+    return Feed("prod", found.clouds, found, wake, lambda: None, holds), woken
 
 
 def test_whom_a_message_concerns_is_woken_as_by_an_edit_before_it_is_deleted() -> None:

@@ -60,6 +60,8 @@ class Feed:
     clouds: Clouds
     hints: DriftHints
     wake: Callable[[Iterable[Key], Priority], None]
+    sweep: Callable[[], None]
+    """Looks at everything: what happened while there was no queue was told to nobody."""
     holds: Callable[[Key], bool] = lambda _: True
     """Whether this process works on an object; where there are several, each on its own."""
     wall_clock: Callable[[], float] = time.time
@@ -69,6 +71,7 @@ class Feed:
         default_factory=lambda: defaultdict(asyncio.Lock)
     )
     _look: asyncio.Event = field(default_factory=asyncio.Event)
+    _lost: set[Address] = field(default_factory=set)
 
     def turn(self, account: str, region: str) -> asyncio.Lock:
         """Whoever makes or takes down the feed's resources somewhere holds this."""
@@ -110,6 +113,9 @@ class Feed:
         """Read one queue until it is gone."""
         view, pause, well = self.clouds.view(address.account, address.region), 0.0, True
         log.info("listening for changes in %s", address.region)
+        if address in self._lost:
+            self._lost.discard(address)
+            self.sweep()
         while (queue := view.lives.get(address)) is not None:
             try:
                 caller = await self.clouds.accounts.caller(AccountRef(), address.region)
@@ -142,7 +148,8 @@ class Feed:
             self.counts["kept by SQS"] += kept
 
     def _gone(self, address: Address) -> None:
-        log.warning("queue %s is gone; it is made anew", address.name)
+        log.warning("queue %s is gone; it is made anew, and everything is looked at then", address.name)
+        self._lost.add(address)
         view = self.clouds.view(address.account, address.region)
         view.distrust(view.lives[address])
         view.forget(FEED)

@@ -21,7 +21,7 @@ from tenant_operator.engine.cache import Key, Kind, object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.kubernetes import Gone, Refused
-from tenant_operator.engine.settings import FEED_LAST_PAUSE_SECONDS, FEED_RETRY_SECONDS
+from tenant_operator.engine.settings import FEED_REMAKING_SECONDS, FEED_RETRY_SECONDS
 from tenant_operator.engine.visit import MENDED_BY_A_PERSON, Notice, Visit
 from tenant_operator.plan.diff import plan
 
@@ -112,7 +112,7 @@ async def _kept(
     except AwsError as error:
         if leaving and error.category is not Category.ACCESS:
             raise
-        pause = FEED_RETRY_SECONDS if error.category in MENDED_BY_A_PERSON else FEED_LAST_PAUSE_SECONDS
+        pause = FEED_RETRY_SECONDS if error.category in MENDED_BY_A_PERSON else FEED_REMAKING_SECONDS
         memory[part] = engine.clock() + pause
         visit.look_again(pause)
         _say_unavailable(visit, error)

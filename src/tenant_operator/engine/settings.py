@@ -37,6 +37,8 @@ FEED_LOOK_SECONDS = 30.0
 FEED_FIRST_PAUSE_SECONDS = 1.0
 FEED_LAST_PAUSE_SECONDS = 60.0
 """After a receive that failed: sweeps go on meanwhile, so there is no hurry."""
+FEED_REMAKING_SECONDS = 62.0
+"""After the feed could not be made for a reason that passes: SQS lets nobody make a queue within 60 s of its deletion."""
 FEED_RETRY_SECONDS = 600.0
 """How long after AWS refused to let the drift feed be made it is tried again: a permission is granted by a person."""
 QUOTAS_SECONDS = 3600.0
