@@ -151,12 +151,18 @@ async def test_a_waiting_key_that_becomes_urgent_keeps_its_place_in_time() -> No
     assert queue.depth()["resync"] == queue.depth()["backlog"] == 0
 
 
-async def test_a_sweep_does_not_slow_down_what_is_on_its_way() -> None:
-    queue, clock = queue_and_clock()
-    queue.add_after("rolling out", 5)
-    queue.add("rolling out", Priority.RESYNC)
-    queue.add("at rest", Priority.RESYNC)
-    assert await queue.get() == "at rest"
-    clock.now = 5.0
-    assert await queue.get() == "rolling out"
-    assert queue.priority_of("rolling out") is Priority.EDIT
+async def test_it_is_told_when_an_edit_comes_for_what_is_worked_on_less_urgently() -> None:
+    queue, _ = queue_and_clock()
+    told: list[str] = []
+    queue.overtaken = told.append
+    queue.add("swept", Priority.RESYNC)
+    assert await queue.get() == "swept"
+    queue.add("swept", Priority.BACKLOG)
+    assert not told
+    queue.add("swept")
+    assert told == ["swept"]
+    queue.done("swept")
+    assert await queue.get() == "swept"
+    assert queue.priority_of("swept") is Priority.EDIT
+    queue.add("swept")
+    assert told == ["swept"]

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from tenant_operator.aws import undertaking
 from tenant_operator.aws.breaker import Breaker
 from tenant_operator.aws.budgets import BudgetExhausted, Budgets, Priority
 from tenant_operator.aws.errors import NOT_SIMULATED, REJECTED_CREDENTIALS, AwsError, Category, classify
@@ -128,6 +129,8 @@ class Transport:
 
     async def send(self, session: Session, target: Target, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Make one call; see `Caller.__call__`."""
+        if not target.reads:
+            undertaking.commit()
         permit = None if self._permit is None else self._permit(target)
         work = partial(session.call, target.service, target.region, target.operation, parameters, permit)
         give_up_at = self._clock() + CALL_WAIT_SECONDS

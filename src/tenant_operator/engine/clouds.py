@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tenant_operator.api import Cell, Tier
-from tenant_operator.aws import dns
+from tenant_operator.aws import dns, undertaking
 from tenant_operator.aws.accounts import AccountRef, Accounts
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
@@ -155,6 +155,7 @@ class Clouds:
         if spare is not None:
             todo = await spare(todo, everything)
         if todo:
+            undertaking.commit()  # the batch is sent by whoever comes last
             changes = [_change(action, everything) for action in todo.actions]
             for live in await self.lanes.zone(zone.caller, zone.id).submit(changes):
                 zone.view.put(live)

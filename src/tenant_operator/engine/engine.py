@@ -28,6 +28,7 @@ from tenant_operator.engine.finalizers import is_due, is_ours
 from tenant_operator.engine.handover import Handover
 from tenant_operator.engine.kubernetes import Kubernetes, Refused
 from tenant_operator.engine.listing import everything_is_seen
+from tenant_operator.engine.overtaking import Overtaking
 from tenant_operator.engine.publishing import Publisher
 from tenant_operator.engine.queue import KeyedQueue
 from tenant_operator.engine.settings import SWEEP_JITTER, SWEEPS_TRUSTED, Settings
@@ -59,7 +60,10 @@ class Engine:
     today: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def __post_init__(self) -> None:
-        self.queue: KeyedQueue[Key] = KeyedQueue(clock=self.clock, flow=self.cache.cells_waited_for)
+        self.overtaking: Overtaking[Key] = Overtaking(self.clock)
+        self.queue: KeyedQueue[Key] = KeyedQueue(
+            clock=self.clock, flow=self.cache.cells_waited_for, overtaken=self.overtaking.overtake
+        )
         self.waking = Waking(self.cache, self.queue)
         self.publisher = Publisher(self.kubernetes, self.cache, self.clock, self.today)
         self.definitions: dict[str, Live] = {}
@@ -67,7 +71,7 @@ class Engine:
         self.memory: dict[Key, dict[Any, Any]] = {}
         """What visits remember of an object until the process ends: never anything that matters after a crash."""
         hints = DriftHints(self.settings.installation, self.cache, self.clouds, self.definitions)
-        self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake, self.holds)
+        self.feed = Feed(self.settings.installation, self.clouds, hints, self.wake, self.sweep, self.holds)
         self.seen: dict[str, int] = {}
         """The resourceVersion of each object as the watches showed it last, by uid."""
         self.forced: set[Key] = set()
@@ -114,6 +118,7 @@ class Engine:
         self.seen.pop(uid, None)
         self._parked.pop(key, None)
         self.queue.forget(key)
+        self.overtaking.forget(key)
         self.memory.pop(key, None)
         self.publisher.forget(key)
         self.waking.refused.discard(key)
@@ -148,7 +153,7 @@ class Engine:
         self.ready.set()
         log.info("all kinds are listed: %d objects", len(self.cache))
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._sweep())
+            group.create_task(self._sweep_regularly())
             if self.settings.drift_events:
                 group.create_task(self.feed.run())
             group.create_task(self._dispatch(group))
@@ -179,13 +184,16 @@ class Engine:
 
     async def _work(self, key: Key) -> None:
         FLOW.set(key)
+        finished = False
         try:
-            await self._visit(key)
+            finished = await self.overtaking.run(key, self._visit(key), self.queue.priority_of(key))
         except Exception:
             log.exception("the visit to %s failed in a way that nobody foresaw; it is tried again", key)
             self.queue.retry(key, Priority.RESYNC)
         finally:
             self.queue.done(key)
+        if finished and (broken_off := self.overtaking.owed(key)) is not None:
+            self.queue.add(key, broken_off)
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)
@@ -312,14 +320,18 @@ class Engine:
 
     # --- sweeping ---------------------------------------------------------------------------------
 
-    async def _sweep(self) -> None:
-        """Everything is read anew and visited, every `sweep_seconds`, a little earlier or later."""
+    def sweep(self) -> None:
+        """Read everything anew and visit it, at a sweep's pace."""
+        self._swept = self.clock()
+        log.debug("sweep: %d objects", len(self.cache))
+        self.wake(sorted(self.cache), Priority.RESYNC)
+
+    async def _sweep_regularly(self) -> None:
+        """Every `sweep_seconds`, a little earlier or later."""
         while True:
             spread = 1 + SWEEP_JITTER * (2 * random.random() - 1)
             await asyncio.sleep(self.settings.sweep_seconds * spread)
-            self._swept = self.clock()
-            log.debug("sweep: %d objects", len(self.cache))
-            self.wake(sorted(self.cache), Priority.RESYNC)
+            self.sweep()
 
     # --- what reconcilers ask ---------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import kubernetes
 from urllib3.exceptions import HTTPError
 
 from tenant_operator.api import API_VERSION, GROUP, VERSION
+from tenant_operator.aws import undertaking
 from tenant_operator.engine.cache import PLURALS, Key, Kind
 from tenant_operator.engine.conditions import timestamp
 from tenant_operator.engine.visit import Notice
@@ -195,6 +196,8 @@ class Kubernetes:
     ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         headers = {"Accept": accept, **({"Content-Type": content_type} if body is not None else {})}
+        if method != "GET":
+            undertaking.commit()
         may = None if method == "GET" or self.permit is None else self.permit()
         return await loop.run_in_executor(
             self._pool, self._send, may, method, path, query or [], headers, body

@@ -42,12 +42,14 @@ class _Place:
 class KeyedQueue(Generic[K]):
     """Keys to work on. It belongs to one event loop.
 
-    `clock` returns seconds, monotonic; `jitter` a number from 0 to 1; `flow` what a key belongs to.
+    `clock` returns seconds, monotonic; `jitter` a number from 0 to 1; `flow` what a key belongs to. `overtaken` is called
+    with a key on which somebody works for a backlog or a sweep, when an edit comes.
     """
 
     clock: Callable[[], float]
     jitter: Callable[[], float] = random.random
     flow: Callable[[K], Hashable] = lambda _: None
+    overtaken: Callable[[K], None] = lambda _: None
     _ready: dict[Priority, dict[Hashable, dict[K, float]]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
@@ -65,12 +67,13 @@ class KeyedQueue(Generic[K]):
     def add(self, key: K, priority: Priority = Priority.EDIT) -> None:
         """Work on the key soon. A key that is waiting already is merged with, at the more urgent of the priorities.
 
-        A sweep passes by a key that is to be worked on at a certain time: it is on its way, and must not get slow.
+        One that is being worked on gets its turn afterwards; `overtaken` is told where that work is the less urgent.
         """
-        if priority is Priority.RESYNC and key in self._due:
-            return
-        if key in self._in_flight:
+        at_work = self._in_flight.get(key)
+        if at_work is not None:
             self._again[key] = min(priority, self._again.get(key, priority))
+            if priority is Priority.EDIT and at_work.priority is not Priority.EDIT:
+                self.overtaken(key)
             return
         place = self._places.get(key)
         since = self.clock()
