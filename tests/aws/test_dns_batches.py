@@ -71,9 +71,10 @@ def test_no_request_is_larger_than_aws_takes(submissions: list[Submitted]) -> No
         assert len({c.key for c in listed}) == len(listed)
 
 
-def test_small_submissions_share_one_request() -> None:
-    submissions = [Submitted(n, (change(f"t{n}.example.com", "CREATE"),)) for n in range(300)]
-    assert len(batches(submissions)) == 1
+@pytest.mark.parametrize(("verb", "requests"), [("CREATE", 1), ("DELETE", 1), ("UPSERT", 2)])
+def test_a_thousand_tenants_share_as_few_requests_as_route_53_allows(verb: str, requests: int) -> None:
+    submissions = [Submitted(n, (change(f"t{n}.example.com", verb),)) for n in range(1000)]
+    assert len(batches(submissions)) == requests
 
 
 def test_an_update_counts_twice() -> None:

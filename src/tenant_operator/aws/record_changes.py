@@ -15,8 +15,8 @@ from tenant_operator.desired.resources import Live, Record
 MAX_ELEMENTS = 1000
 """ResourceRecord elements in one request; an alias counts as one, and an UPSERT counts twice."""
 MAX_CHARACTERS = 32_000
-"""Characters of all values in one request; an UPSERT counts twice. Aliases have no values, but their targets are
-counted here as if they were, which costs nothing and is on the safe side."""
+"""Characters of all values in one request; an UPSERT counts twice. Aliases have no values. Should Route 53 count otherwise,
+it refuses the request, and its halves are sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,8 @@ class RecordChange:
     @property
     def characters(self) -> int:
         """What it counts for against `MAX_CHARACTERS`."""
-        target = self.to_api()["ResourceRecordSet"].get("AliasTarget") or {}
-        return self.elements * len(str(target.get("DNSName", "")))
+        values = self.to_api()["ResourceRecordSet"].get("ResourceRecords") or ()
+        return self.elements * sum(len(value["Value"]) for value in values)
 
     def to_api(self) -> dict[str, Any]:
         """The element of `Changes`. A DELETE repeats every value that AWS showed, as it must."""
@@ -82,9 +82,7 @@ C = TypeVar("C", bound=Changes)
 
 def fits(changes: Iterable[RecordChange]) -> bool:
     """Whether one request may hold all of them."""
-    listed = list(changes)
-    elements = sum(change.elements for change in listed)
-    return elements <= MAX_ELEMENTS and sum(change.characters for change in listed) <= MAX_CHARACTERS
+    return _may_be(*_counted(changes))
 
 
 def batches(submissions: Iterable[C]) -> list[list[C]]:
@@ -94,14 +92,17 @@ def batches(submissions: Iterable[C]) -> list[list[C]]:
     """
     found: list[list[C]] = []
     keys: set[tuple[str, str]] = set()
+    elements = characters = 0
     for submission in submissions:
         mine = {change.key for change in submission.changes}
-        if found and not keys & mine and fits(_all_changes([*found[-1], submission])):
+        more, longer = _counted(submission.changes)
+        if found and not keys & mine and _may_be(elements + more, characters + longer):
             found[-1].append(submission)
-            keys |= mine
         else:
             found.append([submission])
-            keys = mine
+            keys, elements, characters = set(), 0, 0
+        keys |= mine
+        elements, characters = elements + more, characters + longer
     return found
 
 
@@ -111,6 +112,11 @@ def halves(batch: Sequence[C]) -> tuple[list[C], list[C]]:
     return list(batch[:middle]), list(batch[middle:])
 
 
-def _all_changes(batch: Iterable[Changes]) -> Iterable[RecordChange]:
-    for submission in batch:
-        yield from submission.changes
+def _counted(changes: Iterable[RecordChange]) -> tuple[int, int]:
+    """Elements and characters."""
+    listed = list(changes)
+    return sum(change.elements for change in listed), sum(change.characters for change in listed)
+
+
+def _may_be(elements: int, characters: int) -> bool:
+    return elements <= MAX_ELEMENTS and characters <= MAX_CHARACTERS
