@@ -6,22 +6,16 @@ It keeps nothing in mind, looks at nothing, tags nothing and would repair nothin
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
+from tenant_operator.sandbox.bench import plain_tenant
+from tenant_operator.sandbox.bench.plain_tenant import Ground
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal
 
 THREADS = 16
 """More do not make it quicker: the simulated AWS is one process."""
-WRITES = (
-    "elbv2:CreateTargetGroup",
-    "elbv2:CreateRule",
-    "ecs:CreateCluster",
-    "ecs:RegisterTaskDefinition",
-    "ecs:CreateService",
-)
 _DESCRIBED = (
     10  # services a call, https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
 )
@@ -39,23 +33,9 @@ class BareSeconds:
 
 @dataclass(frozen=True, slots=True)
 class BareScript:
-    """The script, for one ready and empty infra group.
+    """The script, for one ready and empty infra group."""
 
-    Attributes:
-        elb: a boto3 client of Elastic Load Balancing in the group's account.
-        ecs: one of ECS.
-        listener: the ARN of the group's listener.
-        vpc: the VPC's id.
-        network: the services' `awsvpcConfiguration`.
-        roles: `taskRoleArn` and `executionRoleArn`.
-    """
-
-    elb: Any
-    ecs: Any
-    listener: str
-    vpc: str
-    network: Mapping[str, Any]
-    roles: Mapping[str, str]
+    ground: Ground
 
     @classmethod
     def for_group(cls, rehearsal: Rehearsal, group: str, account: str) -> BareScript:
@@ -66,7 +46,7 @@ class BareScript:
         groups = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["SecurityGroups"]
         listeners = elb.describe_listeners(LoadBalancerArn=status["loadBalancer"]["arn"])["Listeners"]
         arns = [role["Arn"] for role in iam.list_roles()["Roles"]]
-        return cls(
+        ground = Ground(
             elb=rehearsal.client("elbv2", account, connections=THREADS),
             ecs=rehearsal.client("ecs", account, connections=THREADS),
             listener=listeners[0]["ListenerArn"],
@@ -81,6 +61,7 @@ class BareScript:
                 "executionRoleArn": next(arn for arn in arns if "-execution-" in arn),
             },
         )
+        return cls(ground)
 
     def run(self, tenants: int) -> BareSeconds:
         """Make everything for so many tenants.
@@ -100,51 +81,12 @@ class BareScript:
 
     def _onboard(self, number: int) -> tuple[str, str]:
         name = f"bare-{number:04}"
-        group = self.elb.create_target_group(
-            Name=name, Protocol="HTTP", Port=8080, VpcId=self.vpc, TargetType="ip"
-        )["TargetGroups"][0]["TargetGroupArn"]
-        self.elb.create_rule(
-            ListenerArn=self.listener,
-            Priority=number,
-            Conditions=[
-                {
-                    "Field": "path-pattern",
-                    "PathPatternConfig": {"Values": [f"/{name}", f"/{name}/*"]},
-                }
-            ],
-            Actions=[{"Type": "forward", "TargetGroupArn": group}],
-        )
-        cluster = self.ecs.create_cluster(clusterName=name)["cluster"]["clusterArn"]
-        definition = self.ecs.register_task_definition(
-            family=name,
-            networkMode="awsvpc",
-            requiresCompatibilities=["FARGATE"],
-            cpu="256",
-            memory="512",
-            containerDefinitions=[
-                {
-                    "name": "app",
-                    "image": "222222222222.dkr.ecr.us-east-1.amazonaws.com/app:1",
-                    "portMappings": [{"containerPort": 8080}],
-                }
-            ],
-            **self.roles,
-        )["taskDefinition"]["taskDefinitionArn"]
-        self.ecs.create_service(
-            cluster=cluster,
-            serviceName=name,
-            taskDefinition=definition,
-            desiredCount=1,
-            launchType="FARGATE",
-            loadBalancers=[{"targetGroupArn": group, "containerName": "app", "containerPort": 8080}],
-            networkConfiguration={"awsvpcConfiguration": self.network},
-        )
-        return cluster, name
+        return plain_tenant.make(self.ground, name, number, (f"/{name}", f"/{name}/*")), name
 
     def _run(self, services: Sequence[tuple[str, str]]) -> bool:
         """Whether some services run; each is in a cluster of its own, so each is a call."""
         for cluster, name in services:
-            found = self.ecs.describe_services(cluster=cluster, services=[name])["services"][0]
+            found = self.ground.ecs.describe_services(cluster=cluster, services=[name])["services"][0]
             if found["deployments"][0]["rolloutState"] != "COMPLETED":
                 return False
         return True

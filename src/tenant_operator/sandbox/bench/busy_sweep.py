@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tenant_operator.sandbox.aws.calls import Call, Principal
-from tenant_operator.sandbox.aws.throttling import Bucket, buckets_of
+from tenant_operator.sandbox.aws.throttling import Bucket
 from tenant_operator.sandbox.bench import fleet
+from tenant_operator.sandbox.bench.bucket_bound import buckets
 from tenant_operator.sandbox.bench.converged_start import (
     GROUPS_PER_CELL,
     TENANTS_PER_GROUP,
@@ -19,6 +18,7 @@ from tenant_operator.sandbox.bench.converged_start import (
 )
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal
 from tenant_operator.sandbox.failure import SandboxError
+from tenant_operator.sandbox.traffic.tally import percentiles
 
 _SERVICES_A_SECOND = 4.0
 """That a sweep reads in one account: a fifth of AWS's rate (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html)."""
@@ -70,12 +70,12 @@ def edit_in_sweeps(rehearsal: Rehearsal, tenants: int, edits: int) -> BusySweep:
     shares = _shares(_reads(rehearsal) - before, time.time() - began)
     writes = len(rehearsal.aws.calls(since=first, kind="write"))
     fullest = max(shares, key=lambda name: shares[name], default="")
-    ordered = sorted(waits)
+    p50, p99 = percentiles(waits, (0.50, 0.99))
     return BusySweep(
         tenants=tenants,
         edits=len(waits),
-        p50=_percentile(ordered, 0.50),
-        p99=_percentile(ordered, 0.99),
+        p50=p50,
+        p99=p99,
         largest_share=shares.get(fullest, 0.0),
         largest_bucket=fullest,
         shares=shares,
@@ -127,21 +127,9 @@ def _shares(reads: Counter[tuple[str, str, str]], seconds: float) -> dict[str, f
     """For each of AWS's buckets of reads: what share of it was used, in the account that used most of it."""
     used: defaultdict[Bucket, Counter[str]] = defaultdict(Counter)
     for (home, service, action), count in reads.items():
-        for bucket in buckets_of(_call(service, action)):
+        for bucket in buckets(f"{service}:{action}"):
             used[bucket][home] += count
     return {
         bucket.name: max(accounts.values()) / (bucket.burst + bucket.refill * seconds)
         for bucket, accounts in used.items()
     }
-
-
-def _call(service: str, action: str) -> Call:
-    nobody = Principal(account="", arn="", access_key_id="")
-    return Call(
-        account="", region="", service=service, action=action, parameters={}, principal=nobody, request_id=""
-    )
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile (https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method)."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0

@@ -11,6 +11,8 @@ from typing import Any
 
 from tenant_operator.sandbox.aws.client import SandboxAWS
 from tenant_operator.sandbox.aws_process import AwsProcess
+from tenant_operator.sandbox.bench import plain_tenant
+from tenant_operator.sandbox.bench.plain_tenant import Ground
 from tenant_operator.sandbox.bench.prepared_calls import client, prepare, send
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 from tenant_operator.sandbox.progress import Progress
@@ -40,12 +42,7 @@ class Crowd:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    elb: Any
-    ecs: Any
-    vpc: str
-    subnets: list[str]
-    listener: str
-    role: str
+    ground: Ground
     account: str
 
 
@@ -110,48 +107,24 @@ def _account(endpoint: str, key: Mapping[str, str], account: str) -> Iterator[_G
             Port=80,
             DefaultActions=_NOT_FOUND,
         )["Listeners"][0]["ListenerArn"]
-        yield _Group(elb, ecs, vpc, subnets, listener, role, account)
+        network = {"subnets": subnets}
+        roles = {"taskRoleArn": role}
+        ground = Ground(elb=elb, ecs=ecs, listener=listener, vpc=vpc, network=network, roles=roles)
+        yield _Group(ground, account)
 
 
 def _tenant(group: _Group, number: int) -> None:
     name = f"t{number}"
-    target_group = group.elb.create_target_group(
-        Name=name, Protocol="HTTP", Port=8080, VpcId=group.vpc, TargetType="ip"
-    )["TargetGroups"][0]["TargetGroupArn"]
-    group.elb.create_rule(
-        ListenerArn=group.listener,
-        Priority=number % GROUP_TENANTS + 1,
-        Conditions=[{"Field": "path-pattern", "PathPatternConfig": {"Values": [f"/{name}/*"]}}],
-        Actions=[{"Type": "forward", "TargetGroupArn": target_group}],
-    )
-    cluster = group.ecs.create_cluster(clusterName=name)["cluster"]["clusterArn"]
-    definition = group.ecs.register_task_definition(
-        family=name,
-        networkMode="awsvpc",
-        requiresCompatibilities=["FARGATE"],
-        cpu="256",
-        memory="512",
-        taskRoleArn=group.role,
-        containerDefinitions=[{"name": "app", "image": "app:1", "portMappings": [{"containerPort": 8080}]}],
-    )["taskDefinition"]["taskDefinitionArn"]
-    group.ecs.create_service(
-        cluster=cluster,
-        serviceName=name,
-        taskDefinition=definition,
-        desiredCount=1,
-        launchType="FARGATE",
-        loadBalancers=[{"targetGroupArn": target_group, "containerName": "app", "containerPort": 8080}],
-        networkConfiguration={"awsvpcConfiguration": {"subnets": group.subnets}},
-    )
+    plain_tenant.make(group.ground, name, number % GROUP_TENANTS + 1, (f"/{name}/*",))
 
 
 def _await_tasks(groups: list[_Group], tenants: int) -> None:
     deadline = time.monotonic() + _SETTLE_SECONDS
     last = groups[(tenants - 1) // GROUP_TENANTS]
     while True:
-        [service] = last.ecs.describe_services(cluster=f"t{tenants - 1}", services=[f"t{tenants - 1}"])[
-            "services"
-        ]
+        [service] = last.ground.ecs.describe_services(
+            cluster=f"t{tenants - 1}", services=[f"t{tenants - 1}"]
+        )["services"]
         if service["deployments"][0]["rolloutState"] == "COMPLETED":
             return
         if time.monotonic() > deadline:
@@ -162,9 +135,9 @@ def _await_tasks(groups: list[_Group], tenants: int) -> None:
 def _measure(process: AwsProcess, group: _Group, progress: Progress) -> dict[str, tuple[float, float]]:
     progress.step("Calling the simulated AWS with all of them in it")
     reads: dict[str, tuple[Any, dict[str, Any]]] = {
-        "elbv2:describe_rules": (group.elb, {"ListenerArn": group.listener, "PageSize": 100}),
-        "elbv2:describe_target_groups": (group.elb, {"PageSize": 100}),
-        "ecs:list_clusters": (group.ecs, {}),
+        "elbv2:describe_rules": (group.ground.elb, {"ListenerArn": group.ground.listener, "PageSize": 100}),
+        "elbv2:describe_target_groups": (group.ground.elb, {"PageSize": 100}),
+        "ecs:list_clusters": (group.ground.ecs, {}),
     }
     found: dict[str, tuple[float, float]] = {}
     for name, (service, parameters) in reads.items():

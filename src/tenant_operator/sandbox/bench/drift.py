@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from tenant_operator.sandbox.bench import fleet
 from tenant_operator.sandbox.bench.rehearsal import Rehearsal, names_of
 from tenant_operator.sandbox.failure import SandboxError
+from tenant_operator.sandbox.traffic.tally import percentiles
 
 _TIER, _ACCOUNT = "drift", "444444444444"
 _MOST_TENANTS = 20
@@ -40,9 +40,8 @@ class DriftRepairs:
 
     def percentile(self, percent: int) -> float:
         """The time within which so many of a hundred were repaired."""
-        if len(self.seconds) == 1:
-            return self.seconds[0]
-        return statistics.quantiles(self.seconds, n=100, method="inclusive")[percent - 1]
+        [found] = percentiles(self.seconds, (percent / 100,))
+        return found
 
 
 def repairs(rehearsal: Rehearsal, changes: int) -> DriftRepairs:

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 
 from tenant_operator.sandbox.bench import fleet
-from tenant_operator.sandbox.bench.bare_script import WRITES, BareScript, BareSeconds
+from tenant_operator.sandbox.bench.bare_script import BareScript, BareSeconds
 from tenant_operator.sandbox.bench.bucket_bound import bucket_bound
+from tenant_operator.sandbox.bench.plain_tenant import WRITES
 from tenant_operator.sandbox.bench.rehearsal import Cost, Rehearsal, names_of
 
 _TIER, _BARE_TIER = "bench", "bare"

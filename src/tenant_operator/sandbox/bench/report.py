@@ -12,12 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tenant_operator.sandbox.bench.bare_script import WRITES
 from tenant_operator.sandbox.bench.busy_sweep import BusySweep
 from tenant_operator.sandbox.bench.converged_start import ConvergedStart
 from tenant_operator.sandbox.bench.dns_records import DnsRecords
 from tenant_operator.sandbox.bench.drift import DriftRepairs
 from tenant_operator.sandbox.bench.onboarding import Onboarding
+from tenant_operator.sandbox.bench.plain_tenant import WRITES
 from tenant_operator.sandbox.bench.process_usage import ProcessUsage
 from tenant_operator.sandbox.bench.rehearsal import Cost
 

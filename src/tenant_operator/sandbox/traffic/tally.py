@@ -147,12 +147,12 @@ class Tally:
             self.faults.append(Fault(exchange, outcome))
 
 
-def percentiles(milliseconds: Iterable[float], shares: Iterable[float]) -> list[float]:
-    """The latencies that so large shares of the requests stayed at or below; zeros where there was none.
+def percentiles(latencies: Iterable[float], shares: Iterable[float]) -> list[float]:
+    """The latencies that so large shares of them stayed at or below, in the same unit; zeros where there was none.
 
-    Nearest rank: each is the latency of a request that there was.
+    Nearest rank: each is one that there was (https://en.wikipedia.org/wiki/Percentile#The_nearest-rank_method).
     """
-    found = sorted(milliseconds)
+    found = sorted(latencies)
     if not found:
         return [0.0 for _ in shares]
     return [found[max(0, min(len(found) - 1, -int(-share * len(found) // 1) - 1))] for share in shares]
