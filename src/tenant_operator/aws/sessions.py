@@ -33,6 +33,10 @@ CLIENT_CONFIG = Config(
 )
 
 
+_making = threading.Lock()
+"""One client is made at a time, for all accounts: botocore is not thread-safe there, and its loader no cache where several
+threads ask at once. Each would keep a copy of a model; EC2's is 14 MB."""
+
 _sending = threading.local()
 """What is asked before this thread sends: signing may have fetched new credentials first, and so taken its time."""
 
@@ -50,7 +54,6 @@ class Session:
         self._session = session
         self._source = source
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
 
     def call(
         self,
@@ -92,7 +95,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
-        with self._lock:
+        with _making:
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
@@ -101,7 +104,7 @@ class Session:
         client = self._clients.get((service, region))
         if client is not None:
             return client
-        with self._lock:  # making clients is not thread-safe in botocore
+        with _making:
             client = self._clients.get((service, region))
             if client is None:
                 client = self._session.create_client(service, region_name=region, config=CLIENT_CONFIG)
