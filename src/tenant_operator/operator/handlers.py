@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import kopf
@@ -12,6 +12,29 @@ from tenant_operator.engine.cache import PLURALS
 from tenant_operator.engine.engine import Engine
 
 DELETED = "DELETED"
+
+
+class NothingKept(kopf.DiffBaseStorage):
+    """No last handled configuration: whoever only listens needs none.
+
+    kopf works it out for every event all the same. Copying each object for it was two thirds of what an event costs.
+    """
+
+    def build(
+        self,
+        *,
+        body: kopf.Body,  # noqa: ARG002  # kopf gives it by name
+        extra_fields: Iterable[Any] | None = None,  # noqa: ARG002
+    ) -> kopf.BodyEssence:
+        """Nothing of an object."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002
+        """Nothing was stored."""
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """Nothing is stored."""
 
 
 def register(registry: kopf.OperatorRegistry, engine: Engine) -> None:
