@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tenant_operator.aws import task_definitions
 from tenant_operator.aws.task_failures import sentence
-from tenant_operator.desired.resources import TaskDefinition
+from tenant_operator.desired.resources import Address, TaskDefinition
 
 NAMES = st.from_regex(r"\A[A-Z][A-Z0-9_]{0,8}\Z")
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12)
@@ -58,6 +58,18 @@ def test_two_revisions_share_their_hash_exactly_when_they_are_equal(
     same = task_definitions.content_hash(one) == task_definitions.content_hash(two)
     assert same == (one == two)
     assert task_definitions.content_hash(one) == task_definitions.content_hash(dataclasses.replace(one))
+
+
+@given(DEFINITIONS, DEFINITIONS, PAIRS, PAIRS)
+def test_a_revision_is_recalled_exactly_for_the_same_content_and_tags(
+    one: TaskDefinition, two: TaskDefinition, tags: tuple[Any, ...], others: tuple[Any, ...]
+) -> None:
+    same = task_definitions.digest(one, dict(tags)) == task_definitions.digest(two, dict(others))
+    assert same == (one == two and dict(tags) == dict(others))
+    arn = "arn:aws:ecs:r:1:task-definition/f:12"
+    address = Address(account="1", region="r", type=TaskDefinition.__name__, name="f")
+    live = task_definitions.recalled(arn, address, one, dict(tags))
+    assert (live.id, live.spec, live.tags, live.attributes["revision"]) == (arn, one, dict(tags), 12)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ SCENARIOS = (
         "change an image",
         act=lambda stage, name: stage.apply(m.tenant("own", "tier-2", workload={"image": _image(name)})),
         done=_ready("own"),
+        clean=lambda stage, name: _suspended(stage, name, value=False),
     ),
     Scenario(
         "suspend a tenant",

@@ -10,6 +10,7 @@ import pytest
 
 from tenant_operator.engine.settings import STATUS_QUIET_SECONDS
 from tests.e2e import manifests as m
+from tests.e2e.calm import writes_of_sweeps_since
 from tests.e2e.stage import ACCOUNT_A, ACCOUNT_B, Stage
 
 TENANTS = [f"t{number:02}" for number in range(1, 13)]
@@ -200,6 +201,16 @@ def test_when_nothing_changes_nothing_is_written(grown: Stage) -> None:
     assert grown.aws.calls(since=mark), "the sweeps read"
     calm()
     assert versions == before
+
+
+def test_a_new_process_compares_everything_without_a_write_and_reads_no_revision_again(grown: Stage) -> None:
+    grown.operator.stop()
+    mark = grown.aws.last_call()
+    grown.operator.start()
+    assert writes_of_sweeps_since(grown, mark) == []
+    calls = {call["action"] for call in grown.aws.calls(since=mark)}
+    assert "DescribeServices" in calls
+    assert "DescribeTaskDefinition" not in calls
 
 
 def test_everything_is_deleted_parents_first_and_nothing_is_left_in_aws(grown: Stage) -> None:

@@ -155,6 +155,15 @@ class Reserved(Struct):
     """Only while a change is under way."""
 
 
+class RunningDefinition(Struct):
+    """A task definition that a service runs, and what it was when it was read: a revision never changes."""
+
+    arn: Annotated[str, length(2048)]
+    """ARN of the revision."""
+    digest: Annotated[str, length(64)]
+    """Digest of its content and tags."""
+
+
 class Placement(Struct):
     """What the tenant has in one infra group."""
 
@@ -175,6 +184,8 @@ class Placement(Struct):
     """Names of its ECS clusters."""
     target_groups: Annotated[tuple[Annotated[str, length(255)], ...], elements(20)] = ()
     """Names of its target groups."""
+    task_definitions: Annotated[tuple[RunningDefinition, ...], keyed("arn", 10)] = ()
+    """What its services run: known after a restart without asking AWS again."""
     reserved: Reserved | None = None
     """The size that there is room for."""
 

@@ -13,7 +13,13 @@ from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.clusters import read_clusters
 from tenant_operator.aws.services import read_services
 from tenant_operator.aws.target_groups import read_target_health
-from tenant_operator.aws.task_definitions import newest_task_definitions, prune, read_task_definition
+from tenant_operator.aws.task_definitions import (
+    digest,
+    newest_task_definitions,
+    prune,
+    read_task_definition,
+    recalled,
+)
 from tenant_operator.aws.task_failures import failure_detail
 from tenant_operator.desired.resources import Cluster, Live, Resource, Service, Spec, TaskDefinition
 from tenant_operator.plan.change import FieldChange
@@ -22,6 +28,7 @@ __all__ = [
     "CREATE",
     "DELETE",
     "UPDATE",
+    "digest",
     "failure_detail",
     "newest_task_definitions",
     "prune",
@@ -29,6 +36,7 @@ __all__ = [
     "read_services",
     "read_target_health",
     "read_task_definition",
+    "recalled",
 ]
 
 CREATE: Mapping[type[Spec], Callable[[Caller, Resource], Awaitable[Live]]] = {

@@ -120,6 +120,7 @@ class View:
         self._seen: dict[Address, float] = {}
         self._members: defaultdict[str, set[Address]] = defaultdict(set)
         self._types: defaultdict[str, dict[Address, None]] = defaultdict(dict)
+        self._names: defaultdict[str, set[Address]] = defaultdict(set)
         self._ids: dict[str, Address] = {}
         self._to_read_in_full: set[str] = set()
 
@@ -156,6 +157,10 @@ class View:
     def rules_of(self, listener: str) -> list[Live]:
         """Every rule of a listener, somebody else's too: their priorities are taken."""
         return [self.lives[address] for address in self._members[f"rules of {listener}"]]
+
+    def records_at(self, zone: str, name: str) -> list[Live]:
+        """Every record of one name in a hosted zone."""
+        return [self.lives[address] for address in sorted(self._names[f"{zone}/{name}"])]
 
     def with_id(self, id_: str) -> Live | None:
         """What has this id or ARN."""
@@ -257,7 +262,11 @@ class View:
         """
         order = [family for family in Family if family in families]
         first = [family for family in order if family not in (Family.RULES, Family.SERVICES)]
-        await _all(self.refresh(family.value, max_age, caller, self._reader(family)) for family in first)
+        await _all(
+            self.refresh(family.value, max_age, caller, self._reader(family))
+            for family in first
+            if self._is_older(family.value, max_age)
+        )
         if Family.RULES in order:
             await self.load_rules(caller, self._listeners(), max_age=max_age)
         if Family.SERVICES in order:
@@ -268,18 +277,22 @@ class View:
         await _all(
             self.refresh(f"rules of {listener.id}", max_age, caller, self._rules_reader(listener))
             for listener in listeners
+            if self._is_older(f"rules of {listener.id}", max_age)
         )
 
     async def load_services(self, caller: Caller, clusters: Iterable[Live], *, max_age: float) -> None:
         """The services of some clusters, each cluster for itself, a few at a time."""
         gate = asyncio.Semaphore(SERVICE_READERS)
 
-        async def one(cluster: Live) -> None:
+        async def one(cluster: Live, name: str) -> None:
             async with gate:
-                name = f"services of {cluster.id}"
                 await self.refresh(name, max_age, caller, self._services_reader(cluster))
 
-        await _all(one(cluster) for cluster in clusters)
+        await _all(
+            one(cluster, name)
+            for cluster in clusters
+            if self._is_older(name := f"services of {cluster.id}", max_age)
+        )
 
     async def load_identity(
         self, caller: Caller, roles: tuple[str, ...], groups: tuple[str, ...], *, max_age: float
@@ -321,7 +334,7 @@ class View:
         takes the place of one that is under way at a sweep's pace; those who wait for that one get this one.
         """
         reading = self._readings[name]
-        while self.clock() - reading.started >= max_age:
+        while self._is_older(name, max_age):
             flight = reading.flight
             if flight is None or flight.done():
                 flight = self._begin(name, reading, caller, reader, scope)
@@ -337,6 +350,10 @@ class View:
             if not flight.cancelled():
                 flight.result()
                 return
+
+    def _is_older(self, name: str, max_age: float) -> bool:
+        """Whether a reading has to be made. Asked beforehand: a tenant's visit looks at every cell of its tier."""
+        return self.clock() - self._readings[name].started >= max_age
 
     def _begin(
         self, name: str, reading: _Reading, caller: Caller, reader: Reader, scope: tuple[str, ...]
@@ -463,6 +480,8 @@ class View:
         self._types[live.address.type][live.address] = None
         self._ids[live.id] = live.address
         self._members[_shelf_of(live)].add(live.address)
+        if live.address.type == Record.__name__:
+            self._names[_record_name(live.address)].add(live.address)
         group, tenant = _place(live)
         if group:
             self._index[(group, tenant)].add(live.address)
@@ -481,6 +500,8 @@ class View:
                 del self._ids[old.id]
             self._index[_place(old)].discard(address)
             self._members[_shelf_of(old)].discard(address)
+            if address.type == Record.__name__:
+                self._names[_record_name(address)].discard(address)
 
 
 def _shelf(reading: str) -> str:
@@ -513,13 +534,21 @@ def _covers(address: Address, scope: tuple[str, ...]) -> bool:
     return address.name.startswith(f"{zone}/") and (record == endpoint or record.endswith("." + endpoint))
 
 
+def _record_name(address: Address) -> str:
+    """Zone and name of a record, without its set identifier."""
+    zone, _, rest = address.name.partition("/")
+    return f"{zone}/{rest.partition('/')[0]}"
+
+
 def _place(live: Live) -> tuple[str, str]:
     return live.tags.get(tags.INFRA_GROUP, ""), live.tags.get(tags.TENANT, "")
 
 
 async def _all(work: Iterable[Awaitable[None]]) -> None:
     """Wait for everything, then raise the first error: the readings that worked are kept."""
-    results = await asyncio.gather(*work, return_exceptions=True)
+    if not (todo := list(work)):
+        return
+    results = await asyncio.gather(*todo, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from sys import intern
 from typing import Any
 
 from tenant_operator.aws.caller import Caller
@@ -43,7 +44,7 @@ def as_list(tags: Mapping[str, str]) -> TagList:
 
 def from_list(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     """From that form; AWS's own tags (`aws:…`) are nobody's to change and are left out."""
-    return {tag["Key"]: tag["Value"] for tag in tags or () if not tag["Key"].startswith("aws:")}
+    return _kept((tag["Key"], tag["Value"]) for tag in tags or ())
 
 
 def as_lower_list(tags: Mapping[str, str]) -> TagList:
@@ -53,7 +54,12 @@ def as_lower_list(tags: Mapping[str, str]) -> TagList:
 
 def from_lower_list(tags: Iterable[Mapping[str, str]] | None) -> dict[str, str]:
     """From that form, without AWS's own tags."""
-    return {tag["key"]: tag["value"] for tag in tags or () if not tag["key"].startswith("aws:")}
+    return _kept((tag["key"], tag["value"]) for tag in tags or ())
+
+
+def _kept(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Thousands of resources have the same few tags: each text is kept once."""
+    return {intern(key): intern(value) for key, value in tags if not key.startswith("aws:")}
 
 
 def change_of(changes: Iterable[FieldChange]) -> tuple[dict[str, str], tuple[str, ...]] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -52,6 +52,18 @@ def content_hash(spec: TaskDefinition) -> str:
     """Twelve hexadecimal digits that two revisions share exactly when they run the same thing in the same way."""
     content = {item.name: getattr(spec, item.name) for item in fields(spec)}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def digest(spec: TaskDefinition, ownership: Mapping[str, str]) -> str:
+    """Sixteen hexadecimal digits of a revision with its tags: with its ARN, proof enough that it need not be read again."""
+    content = {item.name: getattr(spec, item.name) for item in fields(spec)} | {"tags": dict(ownership)}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def recalled(arn: str, address: Address, spec: TaskDefinition, ownership: Mapping[str, str]) -> Live:
+    """A revision that was read before, from its content and tags; attributes as `read_task_definition`."""
+    attributes = {"revision": _revision(arn), "content": content_hash(spec)}
+    return Live(address=address, id=arn, spec=spec, tags=dict(ownership), attributes=attributes)
 
 
 async def register(caller: Caller, resource: Resource, *, maybe_registered: bool = False) -> Live:

@@ -129,8 +129,9 @@ def command(
 
     from tenant_operator.engine.leases import IdentityTaken
     from tenant_operator.engine.settings import Settings, own_identity
-    from tenant_operator.operator import logs, main
+    from tenant_operator.operator import logs, main, memory
 
+    memory.share_arenas()
     logs.configure(log_format, log_level)
     try:
         settings = Settings(

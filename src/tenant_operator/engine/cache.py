@@ -97,7 +97,7 @@ class Cache:
         With `follow` its status is taken in as well: somebody else writes it. Else it is what we wrote last.
         """
         key = key_of(body)
-        new = parse(body)
+        new = parse({name: part for name, part in body.items() if name != "status"})
         old = self._objects.get(key)
         if old is None or old.metadata.uid != new.metadata.uid:
             self._drawn_anew(key, new)
@@ -122,8 +122,8 @@ class Cache:
         return self._objects.pop(key, None)
 
     def assume_status(self, key: Key, status: dict[str, Any]) -> None:
-        """Take in the status that we have just written."""
-        if key in self._objects:
+        """Take in the status that we have just written. One that says nothing new takes no memory."""
+        if key in self._objects and self._status.get(key) != status:
             self._set_status(key, status)
 
     # --- looking ----------------------------------------------------------------------------------

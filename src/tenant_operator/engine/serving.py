@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.aws import compute
 from tenant_operator.aws.errors import AwsError, Category
 from tenant_operator.aws.snapshot import Family
-from tenant_operator.aws.task_definitions import KEPT_REVISIONS
 from tenant_operator.desired import routing, tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import (
@@ -25,6 +23,7 @@ from tenant_operator.desired.resources import (
 )
 from tenant_operator.desired.tenancy import Tenancy, tenancy
 from tenant_operator.desired.workload import Workload
+from tenant_operator.engine import revisions
 from tenant_operator.engine.cache import object_key
 from tenant_operator.engine.clouds import Site
 from tenant_operator.engine.engine import Engine
@@ -81,6 +80,8 @@ class Serving:
     failure: str = ""
     """Why tasks fail, in ECS's words."""
     rolled_back: bool = False
+    definitions: Mapping[Address, Live] = field(default_factory=dict)
+    """The task definitions that were looked at, by family."""
 
     @property
     def ready(self) -> bool:
@@ -209,9 +210,10 @@ async def _converge(
     rolled_back = gone_back(under_way, result.world()) or await went_back_unseen(
         engine, visit, site, wanted, group
     )
+    recorded = revisions.recorded(visit, memory, group)
     tried: set[Address] = memory.setdefault(("registered", group), set())
     for _ in range(MAX_STAGES):
-        world = await _world(engine, site, wanted, group, executor.definitions, tried)
+        world = await revisions.world(engine, site, wanted, group, executor.definitions, tried, recorded)
         progress = Progress(
             healthy_targets=health,
             draining_targets=targets,
@@ -256,28 +258,17 @@ async def _converge(
         result.outcome.held_back += outcome.held_back
         if outcome.failed or not outcome.done:
             break
+    result.definitions = executor.definitions
     for definition in executor.definitions.values():
         engine.definitions[definition.id] = definition
     if result.stage.ready:
-        await _prune(memory, site, executor.definitions)
+        await revisions.prune(memory, site, executor.definitions)
     mine = [live for live in result.world().values() if isinstance(live.spec, Service)]
     result.rolled_back = result.stage.rolled_back
     result.failure = await look_at_failures(engine, visit, result.stage, site, wanted, mine)
     note_under_way(under_way, wanted, {**result.world(), **executor.definitions})
     releasing = memory.setdefault("releasing", set())
     (releasing.add if result.stage.releasing else releasing.discard)(group)
-
-
-async def _prune(memory: dict[Any, Any], site: Site, definitions: Mapping[Address, Live]) -> None:
-    """Deregister old revisions but for the last few, once after each release."""
-    for definition in definitions.values():
-        if (
-            definition.attributes.get("revision", 0) <= KEPT_REVISIONS
-            or memory.get("pruned") == definition.id
-        ):
-            continue
-        await compute.prune(site.caller, definition.address.name, in_use=[definition.id])
-        memory["pruned"] = definition.id
 
 
 async def _look_at_services(visit: Visit, site: Site, wanted: Tenancy, group: str) -> None:
@@ -307,44 +298,6 @@ def _moving(live: Live) -> bool:
         or state.running != spec.desired_count
         or state.primary_task_definition != spec.task_definition
     )
-
-
-async def _world(
-    engine: Engine,
-    site: Site,
-    wanted: Tenancy,
-    group: str,
-    definitions: dict[Address, Live],
-    tried: Collection[Address],
-) -> dict[Address, Live]:
-    """What the stage looks at: the group's things, the tenant's own, and the task definitions that its services run.
-
-    Where there is no service yet, a family is looked for unless there can be none: its cluster was made just now, and
-    nothing has been `tried` since.
-    """
-    addresses = [r.address for slot in wanted.slots for r in (slot.target_group, slot.cluster, slot.service)]
-    world = site.view.world(group, wanted.tenant, also=addresses)
-    for slot in wanted.slots:
-        address = slot.task_definition.address
-        service = world.get(slot.service.address)
-        if service is not None and isinstance(service.spec, Service):
-            arn = str(service.spec.task_definition)
-            known = definitions.get(address)
-            if known is None or known.id != arn:
-                definitions[address] = await compute.read_task_definition(
-                    site.caller, arn, engine.definitions
-                )
-        elif (
-            address not in definitions
-            and slot.cluster.address in world
-            and (address in tried or not site.view.made_here(slot.cluster.address))
-        ):
-            newest = await compute.newest_task_definitions(site.caller, address.name)
-            if newest:
-                definitions[address] = await compute.read_task_definition(
-                    site.caller, newest[0], engine.definitions
-                )
-    return {**world, **definitions}
 
 
 async def _read_health(

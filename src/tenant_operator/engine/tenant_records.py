@@ -86,11 +86,8 @@ def _shared(engine: Engine, visit: Visit, tier: Tier, results: Sequence[Serving]
 def tenant_records(engine: Engine, zone: Zone, host: str) -> dict[Address, Live]:
     """The live records of a tenant's own name that this installation made."""
     prefix = f"{zone.id}/{host}/{engine.settings.installation}/"
-    return {
-        address: live
-        for address, live in zone.view.lives.items()
-        if address.type == Record.__name__ and address.name.startswith(prefix)
-    }
+    records = zone.view.records_at(zone.id, host)
+    return {live.address: live for live in records if live.address.name.startswith(prefix)}
 
 
 def _wanted(

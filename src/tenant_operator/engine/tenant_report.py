@@ -10,6 +10,7 @@ from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired import names
 from tenant_operator.desired.resources import Cluster, TargetGroup
 from tenant_operator.desired.workload import Workload
+from tenant_operator.engine import revisions
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.records import placement_in
 from tenant_operator.engine.serving import Serving
@@ -77,7 +78,15 @@ def _placement(visit: Visit, result: Serving) -> dict[str, Any]:
         found["rulePriority"] = rule.attributes["priority"]
     found["targetGroups"] = _named(world.values(), TargetGroup)
     found["clusters"] = _named(world.values(), Cluster)
+    found["taskDefinitions"] = _definitions(visit, result)
     return found
+
+
+def _definitions(visit: Visit, result: Serving) -> list[dict[str, str]]:
+    """What the services run, so that the next process need not read it; as it was, where AWS could not be asked."""
+    if result.error is not None:
+        return list(placement_in(visit.previous, result.group.metadata.name).get("taskDefinitions") or ())
+    return revisions.to_status(result.definitions, result.world())
 
 
 def _served(visit: Visit, result: Serving) -> bool:

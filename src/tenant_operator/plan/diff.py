@@ -62,8 +62,19 @@ def plan(
     fails holds back only those that need it.
     """
     wanted = {resource.address: resource for resource in desired}
+    actions, refusals = _steps(wanted, world, installation)
+    gone = [live for live in removals if live.address not in wanted and deletable(live, installation)]
+    actions.extend(_deletes(gone))
+    return Plan(actions=tuple(actions), refusals=tuple(refusals))
+
+
+def _steps(
+    wanted: Mapping[Address, Resource], world: World, installation: str
+) -> tuple[list[Action], list[Refusal]]:
     actions: list[Action] = []
     refusals: list[Refusal] = []
+    if all(_step(resource, world, world, installation) is None for resource in wanted.values()):
+        return actions, refusals  # the usual case by far, and nothing to put in order
     known = dict(world)
     for address in in_order(wanted):
         step = _step(wanted[address], world, known, installation)
@@ -73,9 +84,7 @@ def plan(
             actions.append(step)
             if gets_another_id(step):
                 known.pop(address, None)
-    gone = [live for live in removals if live.address not in wanted and deletable(live, installation)]
-    actions.extend(_deletes(gone))
-    return Plan(actions=tuple(actions), refusals=tuple(refusals))
+    return actions, refusals
 
 
 def in_order(resources: Mapping[Address, Resource]) -> tuple[Address, ...]:
@@ -127,7 +136,6 @@ def gets_another_id(action: Action) -> bool:
 
 def _step(resource: Resource, world: World, known: World, installation: str) -> Action | Refusal | None:
     live = world.get(resource.address)
-    after = needs(resource)
     if live is None or _is_anothers_revision(live, installation):
         reason = "it does not exist" if live is None else f"{live.id} was registered by somebody else"
         return Action(
@@ -136,7 +144,7 @@ def _step(resource: Resource, world: World, known: World, installation: str) -> 
             desired=resource,
             reason=reason,
             risk=risk_of_create(resource.spec),
-            after=after,
+            after=needs(resource),
         )
     refusal = _refusal(resource, live, installation)
     if refusal is not None:
@@ -160,7 +168,7 @@ def _step(resource: Resource, world: World, known: World, installation: str) -> 
         changes=changes,
         reason=f"{_listed(changes)} differ{'s' if len(changes) == 1 else ''} from the spec",
         risk=risk_of_update(resource.spec, changes),
-        after=after,
+        after=needs(resource),
     )
 
 

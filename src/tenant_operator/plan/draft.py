@@ -42,6 +42,7 @@ class Draft:
     unknown: set[Address] = field(default_factory=set)
     settling: set[str] = field(default_factory=set)
     rolled_back: bool = False
+    _due: dict[Address, bool] = field(default_factory=dict)
 
     def rule_with(self, action: Forward | FixedResponse) -> Resource:
         """The tenant's rule with an action."""
@@ -52,6 +53,11 @@ class Draft:
         slot, live = stack.slot, stack.live_service
         if slot is None or live is None or self.tenancy.suspended:
             return False
+        if live.address not in self._due:
+            self._due[live.address] = self._differs(slot, live)
+        return self._due[live.address]
+
+    def _differs(self, slot: Slot, live: Live) -> bool:
         definition = self.world.get(slot.task_definition.address)
         if definition is None:
             return True
