@@ -8,7 +8,8 @@ from typing import cast
 
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.caller import Caller
-from tenant_operator.aws.snapshot import Reader, View
+from tenant_operator.aws.readings import Reader
+from tenant_operator.aws.snapshot import View
 from tenant_operator.desired.resources import Address, FixedResponse, ListenerRule, Live
 
 ADDRESS = Address("222222222222", "us-east-1", "ListenerRule", "group-1/acme/rule")
@@ -41,10 +42,12 @@ def reader(*found: Live, begun: asyncio.Event | None = None, go: asyncio.Event |
 
 async def test_a_reading_that_was_under_way_when_something_changed_is_made_again() -> None:
     view, begun, go = View("prod"), asyncio.Event(), asyncio.Event()
-    slow = asyncio.create_task(view.refresh(READING, 60, CALLER, reader(rule(200), begun=begun, go=go)))
+    slow = asyncio.create_task(
+        view.readings.refresh(READING, 60, CALLER, reader(rule(200), begun=begun, go=go))
+    )
     await begun.wait()
     view.forget(READING)
-    later = asyncio.create_task(view.refresh(READING, 60, CALLER, reader(rule(503))))
+    later = asyncio.create_task(view.readings.refresh(READING, 60, CALLER, reader(rule(503))))
     await asyncio.sleep(0)
     go.set()
     await asyncio.gather(slow, later)
@@ -53,23 +56,25 @@ async def test_a_reading_that_was_under_way_when_something_changed_is_made_again
 
 async def test_nobody_takes_the_outdated_reading_for_new_afterwards() -> None:
     view, begun, go = View("prod"), asyncio.Event(), asyncio.Event()
-    slow = asyncio.create_task(view.refresh(READING, 60, CALLER, reader(rule(200), begun=begun, go=go)))
+    slow = asyncio.create_task(
+        view.readings.refresh(READING, 60, CALLER, reader(rule(200), begun=begun, go=go))
+    )
     await begun.wait()
     view.forget(READING)
     go.set()
     await slow
-    await view.refresh(READING, 60, CALLER, reader(rule(503)))
+    await view.readings.refresh(READING, 60, CALLER, reader(rule(503)))
     assert view.lives[ADDRESS].spec == rule(503).spec
 
 
 async def test_somebody_elses_change_a_moment_after_ours_is_seen() -> None:
     view = View("prod")
-    await view.refresh(READING, 60, CALLER, reader(rule(200)))
+    await view.readings.refresh(READING, 60, CALLER, reader(rule(200)))
     view.put(rule(404))
-    await view.refresh(READING, 0, CALLER, reader(rule(503)))
+    await view.readings.refresh(READING, 0, CALLER, reader(rule(503)))
     assert view.lives[ADDRESS].spec == rule(404).spec, "AWS may show our own write late"
     view.distrust(view.lives[ADDRESS])
-    await view.refresh(READING, 60, CALLER, reader(rule(503)))
+    await view.readings.refresh(READING, 60, CALLER, reader(rule(503)))
     assert view.lives[ADDRESS].spec == rule(503).spec
 
 
@@ -77,6 +82,6 @@ async def test_what_somebody_deletes_a_moment_after_we_made_it_is_missed() -> No
     view = View("prod")
     view.put(rule(200))
     view.distrust(view.lives[ADDRESS])
-    await view.refresh(READING, 60, CALLER, reader())
+    await view.readings.refresh(READING, 60, CALLER, reader())
     assert ADDRESS not in view.lives
     assert view.with_id("arn:rule") is None

@@ -37,7 +37,7 @@ class Shelf:
 
     def ask(self, priority: Priority, max_age: float = 60.0) -> asyncio.Task[None]:
         caller: Any = At(priority)
-        return asyncio.ensure_future(self.view.refresh("shelf", max_age, caller, self.read))
+        return asyncio.ensure_future(self.view.readings.refresh("shelf", max_age, caller, self.read))
 
 
 @pytest.fixture

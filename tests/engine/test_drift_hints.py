@@ -342,7 +342,7 @@ READINGS = (
 async def fresh(found: DriftHints) -> set[str]:
     """The readings that count as new; at first all of them."""
     view = found.clouds.view(ACCOUNT, REGION)
-    return {name for name in READINGS if view.clock() - view._readings[name].started < 1000}
+    return {name for name in READINGS if not view.readings.is_older(name, 1000)}
 
 
 async def read_everything(found: DriftHints) -> None:
@@ -352,7 +352,7 @@ async def read_everything(found: DriftHints) -> None:
         return dict(view.lives)
 
     for name in READINGS:
-        await view.refresh(name, 0, cast("Any", _Caller()), nothing, ("nothing",))
+        await view.readings.refresh(name, 0, cast("Any", _Caller()), nothing, ("nothing",))
 
 
 class _Caller:

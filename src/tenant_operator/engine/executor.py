@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from tenant_operator.aws import endpoints, writers
 from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.errors import AwsError, Category
-from tenant_operator.aws.snapshot import FAMILY_OF, Family, View
+from tenant_operator.aws.inventory import FAMILY_OF, Family
+from tenant_operator.aws.snapshot import View
 from tenant_operator.aws.task_definitions import register
 from tenant_operator.desired.resources import (
     Address,

@@ -24,7 +24,7 @@ from tenant_operator.aws.caller import Caller
 from tenant_operator.aws.drift_events import DriftEvent, Unreadable, parse
 from tenant_operator.aws.drift_feed import Message
 from tenant_operator.aws.errors import AwsError, Category
-from tenant_operator.aws.snapshot import FEED
+from tenant_operator.aws.inventory import FEED
 from tenant_operator.desired import names
 from tenant_operator.desired.resources import Address, Live, Queue
 from tenant_operator.engine.cache import Key, Kind

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tenant_operator.api import Cell, InfraGroup, Tier
 from tenant_operator.aws.errors import AwsError
-from tenant_operator.aws.snapshot import Family
+from tenant_operator.aws.inventory import Family
 from tenant_operator.desired import tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import (

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tenant_operator.api import ANNOTATION_RECONCILE
 from tenant_operator.api.quota_codes import QuotaCode
-from tenant_operator.aws.snapshot import Family, View
+from tenant_operator.aws.inventory import Family
+from tenant_operator.aws.snapshot import View
 from tenant_operator.desired import tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.private_link import address as endpoint_address

@@ -12,7 +12,8 @@ from typing import Any
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.aws.errors import AwsError
-from tenant_operator.aws.snapshot import Family, View
+from tenant_operator.aws.inventory import Family
+from tenant_operator.aws.snapshot import View
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import Cluster, ListenerRule, Live, Service, TargetGroup
 from tenant_operator.desired.tenancy import STANDBY, Tenancy

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.aws import compute
 from tenant_operator.aws.errors import AwsError, Category
-from tenant_operator.aws.snapshot import Family
+from tenant_operator.aws.inventory import Family
 from tenant_operator.desired import routing, tags
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import (

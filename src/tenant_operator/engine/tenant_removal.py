@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tenant_operator.api import Cell, Tenant, Tier
 from tenant_operator.aws import compute
 from tenant_operator.aws.errors import AwsError, Category
-from tenant_operator.aws.snapshot import Family
+from tenant_operator.aws.inventory import Family
 from tenant_operator.desired import routing, tags
 from tenant_operator.desired.placed import GroupSite
 from tenant_operator.desired.resources import (

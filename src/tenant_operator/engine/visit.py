@@ -8,7 +8,7 @@ from typing import Any
 
 from tenant_operator.aws.budgets import Priority
 from tenant_operator.aws.errors import AwsError, Category
-from tenant_operator.aws.snapshot import Family
+from tenant_operator.aws.inventory import Family
 from tenant_operator.desired.resources import Resource, World
 from tenant_operator.engine.cache import Key
 from tenant_operator.engine.conditions import Conditions

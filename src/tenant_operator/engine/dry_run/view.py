@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from tenant_operator.aws.snapshot import Reading, View
+from tenant_operator.aws.readings import Reading
+from tenant_operator.aws.snapshot import View
 from tenant_operator.desired.resources import Address
 from tenant_operator.plan.arrival import arrived
 
