@@ -47,7 +47,7 @@ test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 
 crash-matrix: setup ## strike the operator at every single write in turn: an hour (SCENARIOS="change an image,…" for a part)
 	$(RUN)/tenant-operator sandbox prepare
-	TENANT_OPERATOR_CRASH_MATRIX="$(or $(SCENARIOS),all)" $(RUN)/pytest tests/e2e/test_crash_matrix.py --log-cli-level=INFO
+	TENANT_OPERATOR_CRASH_MATRIX="$(or $(SCENARIOS),all)" $(RUN)/pytest tests/e2e/test_crash_matrix.py -v -n $(TEST_WORKERS)
 
 traffic-proof: setup ## random sequences of changes with traffic on; none may lose a request (SEQUENCES=20 LENGTH=10 SEED=…)
 	$(RUN)/tenant-operator sandbox prepare

@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,14 +277,12 @@ class Matrix:
         cell.scenario.act(self.stage, name)
         return cell.weather
 
-    def cells(self, scenarios: Iterable[Scenario] = SCENARIOS) -> Iterator[Cell]:
-        """Every place in the matrix."""
-        for scenario in scenarios:
-            for at in range(1, self.writes_of(scenario) + 1):
-                for when in When:
-                    yield Cell(scenario, at, when)
-            for weather in WEATHER:
-                yield Cell(scenario, 0, None, weather)
+    def cells(self, scenario: Scenario, when: When | None) -> Iterator[Cell]:
+        """Each write of a scenario, struck in one way; None: the scenario in each weather."""
+        if when is None:
+            yield from (Cell(scenario, 0, None, weather) for weather in WEATHER)
+        else:
+            yield from (Cell(scenario, at, when) for at in range(1, self.writes_of(scenario) + 1))
 
     def sample(self, seed: int) -> Iterator[Cell]:
         """One cell of each of some scenarios, in the first half of its writes: the last ones do not come every time."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tenant_operator.sandbox.operator_process import OperatorProcess
 from tests.e2e import census
-from tests.e2e.crash_matrix import Matrix, chosen, failures, foundation, table
-from tests.e2e.gate import Gate
+from tests.e2e.crash_matrix import Cell, Matrix, chosen, failures, foundation, table
+from tests.e2e.gate import Gate, When
 from tests.e2e.stage import Stage
 
 log = logging.getLogger(__name__)
@@ -48,11 +50,25 @@ def matrix(new_stage: Callable[..., Stage], tmp_path_factory: pytest.TempPathFac
         stage.operator.stop()
 
 
-@pytest.mark.timeout(4 * 3600 if EVERYTHING in os.environ else 600)
-def test_a_crash_at_any_write_changes_nothing_about_the_end(matrix: Matrix) -> None:
+def _parts() -> Iterator[Any]:
+    """What is run: a sample, or every scenario struck in every way, so that several processes share it out."""
     asked = os.environ.get(EVERYTHING)
-    cells = matrix.sample(SEED) if asked is None else matrix.cells(chosen(asked))
-    results = [matrix.run(cell) for cell in cells]
+    if asked is None:
+        yield pytest.param(lambda matrix: matrix.sample(SEED), id="a sample")
+        return
+    for scenario in chosen(asked):
+        for when in (*When, None):
+            yield pytest.param(
+                partial(Matrix.cells, scenario=scenario, when=when), id=f"{scenario.title}, {when}"
+            )
+
+
+@pytest.mark.timeout(2 * 3600 if EVERYTHING in os.environ else 600)
+@pytest.mark.parametrize("cells", _parts())
+def test_a_crash_at_any_write_changes_nothing_about_the_end(
+    matrix: Matrix, cells: Callable[[Matrix], Iterable[Cell]]
+) -> None:
+    results = [matrix.run(cell) for cell in cells(matrix)]
     log.info("%s", table(results))
     assert any(result.struck for result in results)
     assert failures(results) == []
