@@ -37,7 +37,8 @@ class BusySweep:
         edits: how many tenants were edited, one a second, one account after the other.
         p50: seconds from when an edit is sent to the API server until AWS is called for it.
         p99: see p50.
-        largest_share: of the reads that AWS allows in a bucket, those made; of the bucket that was used most.
+        largest_share: of the reads that AWS allows in a bucket, those that a sweep made before anything was edited; of the
+            bucket that was used most.
         largest_bucket: that bucket.
         shares: the same for each bucket, in the account where it was used most.
         writes_beside_edits: to AWS; an edit of a health check is one.
@@ -63,11 +64,13 @@ def edit_in_sweeps(rehearsal: Rehearsal, tenants: int, edits: int) -> BusySweep:
     sweep = _OTHER_READS_SECONDS + min(tenants, TENANTS_PER_GROUP * GROUPS_PER_CELL) / _SERVICES_A_SECOND
     rehearsal.start_operator(sweep)
     time.sleep(1.3 * sweep)  # its first look is over, and the first sweep has begun
-    rehearsal.progress.step(f"{edits} edits while {tenants} tenants are compared anew")
+    rehearsal.progress.step(f"{tenants} tenants are compared anew, without a pause")
     before, began = _reads(rehearsal), time.time()
+    time.sleep(sweep)
+    shares = _shares(_reads(rehearsal) - before, time.time() - began)
+    rehearsal.progress.step(f"{edits} edits meanwhile")
     first = rehearsal.aws.last_call()
     waits = [_edit(rehearsal, tenant, number) for number, tenant in enumerate(_spread(tenants, edits))]
-    shares = _shares(_reads(rehearsal) - before, time.time() - began)
     writes = len(rehearsal.aws.calls(since=first, kind="write"))
     fullest = max(shares, key=lambda name: shares[name], default="")
     p50, p99 = percentiles(waits, (0.50, 0.99))
