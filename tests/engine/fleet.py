@@ -68,7 +68,7 @@ class Fleet:
         self.cache.put(stored(m.tenant(name, TIER, **spec), **status))
         tenant = self.named(name)
         size = size_of(self.tier, tenant, merged(self.tier.spec.workload, tenant.workload))
-        choice = place(self.cache, self.tier, tenant, size, self.weighted())
+        choice = place(self.cache, self.tier, tenant, size, self.weighted)
         if choice.complete:
             placements = [{"infraGroup": g, "reserved": to_status(steady(size))} for g in choice.groups]
             self.cache.assume_status(object_key(tenant), {**status, "placements": placements})

@@ -86,6 +86,8 @@ class Cache:
         self._totals: defaultdict[str, Totals] = defaultdict(Totals)
         self._namespaces: dict[str, Mapping[str, str]] = {}
         self._parents: set[Key] = set()
+        self._groups_of_tier: dict[str, tuple[int, tuple[Key, ...]]] = {}
+        """Since when, by `topology`: every visit to a tenant asks for them."""
         self.topology = 0
         """Another number whenever a tier, cell or infra group came or went, or a tier got its first tenant."""
 
@@ -207,8 +209,12 @@ class Cache:
 
     def groups_of_tier(self, tier: str) -> list[InfraGroup]:
         """A tier's infra groups, by name."""
-        found = [group for cell in self.cells_of(tier) for group in self.groups_of_cell(cell.metadata.name)]
-        return sorted(found, key=lambda group: group.metadata.name)
+        topology, keys = self._groups_of_tier.get(tier, (-1, ()))
+        if topology != self.topology:
+            cells = self._cells_of[tier]
+            keys = tuple(sorted({key for cell in cells for key in self._groups_of[cell.name]}))
+            self._groups_of_tier[tier] = (self.topology, keys)
+        return [obj for key in keys if isinstance(obj := self._objects[key], InfraGroup)]
 
     def tenants_of(self, tier: str) -> list[Tenant]:
         """A tier's tenants, by namespace and name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
 from tenant_operator.engine.cache import Cache, object_key
@@ -53,14 +53,16 @@ def candidates(
     return found
 
 
-def place(cache: Cache, tier: Tier, tenant: Tenant, size: Size, weighted: Collection[str]) -> Choice:
-    """The groups that a tenant should live in."""
+def place(
+    cache: Cache, tier: Tier, tenant: Tenant, size: Size, weighted: Callable[[], Collection[str]]
+) -> Choice:
+    """The groups that a tenant should live in. `weighted` is asked where there is something to choose."""
     current = placed_in(cache, tenant)
     groups = cache.groups_of_tier(tier.metadata.name)
     staying = [group.metadata.name for group in groups if not is_leaving(cache, tier, group)]
     if _stays(tier, tenant, staying, current):
         return Choice(groups=tuple(sorted(set(current) & set(staying))))
-    return choose(tier, tenant, candidates(cache, tier, weighted), current, size)
+    return choose(tier, tenant, candidates(cache, tier, weighted()), current, size)
 
 
 def choose(

@@ -143,8 +143,12 @@ def _say_taken(visit: Visit, why: str) -> None:
 
 
 def released(kept: Kept, live: Sequence[Stack], *, done: bool, standby: bool) -> Reservation:
-    """What is kept once a visit is over: what was kept for a former size is free when nothing of it is left."""
-    over = done and not standby and set(live) <= kept.size.stacks
+    """What is kept once a visit is over: what was kept for a former size is free when nothing of it is left.
+
+    A suspended tenant may be left with a cluster alone, which is one of its size's all the same.
+    """
+    stacks = kept.size.stacks | {(index, NO_PORT) for index, _ in kept.size.stacks}
+    over = done and not standby and set(live) <= stacks
     return steady(kept.size) if over else kept.reservation
 
 

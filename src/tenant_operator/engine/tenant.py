@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tenant_operator.api import InfraGroup, Tenant, Tier
@@ -46,7 +47,7 @@ async def reconcile(engine: Engine, visit: Visit, tenant: Tenant) -> None:
     if not await _accept(engine, visit, tier, tenant, workload):
         return
     size = size_of(tier, tenant, workload)
-    choice = place(engine.cache, tier, tenant, size, _weighted(engine, tier))
+    choice = place(engine.cache, tier, tenant, size, partial(_weighted, engine, tier))
     groups = [group for name in choice.groups if (group := engine.cache.infra_group(name)) is not None]
     _describe(engine, visit, tier, tenant, groups)
     if not _placed(engine, visit, choice, tenant):

@@ -140,16 +140,11 @@ async def _presence(
     unreachable: list[AwsError] = []
     placed = engine.summary().placements_of(tenant)
     for cell in engine.cache.cells_of(tier.metadata.name):
-        groups_here = {
-            group.metadata.name
-            for group in engine.cache.groups_of_cell(cell.metadata.name)
-            if "aws" in engine.cache.status(object_key(group))  # one that was never begun holds nothing
-        }
         try:
             site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
             await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
         except AwsError as error:
-            if groups_here & set(placed):
+            if _begun_groups(engine, cell) & set(placed):
                 unreachable.append(error)
             continue
         for group in sorted(site.view.groups_of(tier.metadata.name, tenant.tenant_id)):
@@ -160,6 +155,15 @@ async def _presence(
             ):
                 found.append(Presence(group=group, cell=cell, site=site))
     return found, unreachable
+
+
+def _begun_groups(engine: Engine, cell: Cell) -> set[str]:
+    """A cell's infra groups, without those that were never begun: they hold nothing."""
+    return {
+        group.metadata.name
+        for group in engine.cache.groups_of_cell(cell.metadata.name)
+        if "aws" in engine.cache.status(object_key(group))
+    }
 
 
 def _is_owner(live: Live, tenant: Tenant) -> bool:
