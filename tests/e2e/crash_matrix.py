@@ -234,6 +234,8 @@ class Matrix:
 
     def run(self, cell: Cell) -> Result:
         """Strike once, and compare the end."""
+        if self.stage.operator.exit_code is not None:  # a cell before this one has failed
+            self.stage.operator.start()
         self.writes_of(cell.scenario)
         name = self._next_name()
         cell.scenario.prepare(self.stage, name)
@@ -266,9 +268,11 @@ class Matrix:
             return strike.done.is_set() or cell.scenario.done(self.stage, name)
 
         self._wait_even_if_killed(over)
-        if strike.done.is_set() and when is not When.RESET:
-            self.stage.operator.start()
         self.gate.count()
+        if strike.struck:  # the scenario may be done in the very moment in which its last write is struck
+            assert strike.done.wait(PATIENCE), f"{strike.struck} was struck, and nothing came of it"
+            if when is not When.RESET:
+                self.stage.operator.start()
         return strike.struck
 
     def _weather(self, cell: Cell, name: str) -> str:
