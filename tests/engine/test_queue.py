@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenant_operator.aws.budgets import Priority
+from tenant_operator.engine.pulse import ALWAYS, BEGUN_PER_BEAT, LATE_SECONDS, Pulse
 from tenant_operator.engine.queue import AGING_SECONDS, IN_FLIGHT_PER_FLOW, RESYNCS_PER_FLOW, KeyedQueue
 
 
@@ -149,6 +150,48 @@ async def test_a_waiting_key_that_becomes_urgent_keeps_its_place_in_time() -> No
     assert await queue.get() == "a"
     assert queue.priority_of("a") is Priority.EDIT
     assert queue.depth()["resync"] == queue.depth()["backlog"] == 0
+
+
+async def test_a_sweep_begins_little_by_little_and_waits_while_the_loop_is_late() -> None:
+    queue, _ = queue_and_clock()
+    queue.pulse = Pulse(lambda: 0.0)
+    queue.flow = lambda key: key
+    for number in range(40):
+        queue.add(f"swept {number}", Priority.RESYNC)
+    assert len(queue.take_ready()) == BEGUN_PER_BEAT
+    queue.pulse.beat(late=LATE_SECONDS)
+    assert queue.take_ready() == []
+    queue.add("edited")
+    assert queue.take_ready() == ["edited"]
+    queue.pulse.beat(late=0.0)
+    assert len(queue.take_ready()) == BEGUN_PER_BEAT
+
+
+async def test_however_late_the_loop_is_a_few_of_a_sweep_are_at_work() -> None:
+    queue, _ = queue_and_clock()
+    queue.pulse = Pulse(lambda: 0.0)
+    queue.pulse.beat(late=10.0)
+    for number in range(20):
+        queue.add(f"swept {number}", Priority.RESYNC)
+    begun = queue.take_ready()
+    assert len(begun) == ALWAYS
+    for key in begun:
+        queue.done(key)
+    assert len(queue.take_ready()) == ALWAYS
+
+
+async def test_whoever_waits_for_a_key_gets_it_once_the_loop_is_in_time_again() -> None:
+    queue, _ = queue_and_clock()
+    queue.pulse = Pulse(lambda: 0.0)
+    for number in range(ALWAYS + 1):
+        queue.add(f"swept {number}", Priority.RESYNC)
+    queue.pulse.beat(late=1.0)
+    queue.take_ready()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    queue.pulse.beat(late=0.0)
+    assert await asyncio.wait_for(waiting, 10) == f"swept {ALWAYS}"
 
 
 async def test_it_is_told_when_an_edit_comes_for_what_is_worked_on_less_urgently() -> None:

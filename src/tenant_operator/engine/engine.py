@@ -30,6 +30,7 @@ from tenant_operator.engine.kubernetes import Kubernetes, Refused
 from tenant_operator.engine.listing import everything_is_seen
 from tenant_operator.engine.overtaking import Overtaking
 from tenant_operator.engine.publishing import Publisher
+from tenant_operator.engine.pulse import Pulse
 from tenant_operator.engine.queue import KeyedQueue
 from tenant_operator.engine.settings import SWEEP_JITTER, SWEEPS_TRUSTED, Settings
 from tenant_operator.engine.sharing import Sharing
@@ -61,8 +62,12 @@ class Engine:
 
     def __post_init__(self) -> None:
         self.overtaking: Overtaking[Key] = Overtaking(self.clock)
+        self.pulse = Pulse(self.clock)
         self.queue: KeyedQueue[Key] = KeyedQueue(
-            clock=self.clock, flow=self.cache.cells_waited_for, overtaken=self.overtaking.overtake
+            clock=self.clock,
+            flow=self.cache.cells_waited_for,
+            overtaken=self.overtaking.overtake,
+            pulse=self.pulse,
         )
         self.waking = Waking(self.cache, self.queue)
         self.publisher = Publisher(self.kubernetes, self.cache, self.clock, self.today)
@@ -153,6 +158,7 @@ class Engine:
         self.ready.set()
         log.info("all kinds are listed: %d objects", len(self.cache))
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.pulse.run())
             group.create_task(self._sweep_regularly())
             if self.settings.drift_events:
                 group.create_task(self.feed.run())

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from tenant_operator.aws.budgets import Priority
+from tenant_operator.engine.pulse import BEAT_SECONDS, Pulse
 
 K = TypeVar("K", bound=Hashable)
 
@@ -43,13 +44,15 @@ class KeyedQueue(Generic[K]):
     """Keys to work on. It belongs to one event loop.
 
     `clock` returns seconds, monotonic; `jitter` a number from 0 to 1; `flow` what a key belongs to. `overtaken` is called
-    with a key on which somebody works for a backlog or a sweep, when an edit comes.
+    with a key on which somebody works for a backlog or a sweep, when an edit comes. `pulse` says when the event loop has
+    room for those.
     """
 
     clock: Callable[[], float]
     jitter: Callable[[], float] = random.random
     flow: Callable[[K], Hashable] = lambda _: None
     overtaken: Callable[[K], None] = lambda _: None
+    pulse: Pulse | None = None
     _ready: dict[Priority, dict[Hashable, dict[K, float]]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
@@ -58,6 +61,7 @@ class KeyedQueue(Generic[K]):
     _due: dict[K, float] = field(default_factory=dict)
     _in_flight: dict[K, _Place] = field(default_factory=dict)
     _busy: Counter[tuple[Hashable, bool]] = field(default_factory=Counter)
+    _others_at_work: int = 0
     _again: dict[K, Priority] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
     _order: itertools.count[int] = field(default_factory=itertools.count)
@@ -124,6 +128,8 @@ class KeyedQueue(Generic[K]):
                 return key
             self._wake.clear()
             timeout = max(0.0, self._delayed[0][0] - self.clock()) if self._delayed else None
+            if not self._has_room() and self._others_wait():
+                timeout = BEAT_SECONDS if timeout is None else min(timeout, BEAT_SECONDS)
             try:
                 await asyncio.wait_for(self._wake.wait(), timeout)
             except TimeoutError:
@@ -147,6 +153,7 @@ class KeyedQueue(Generic[K]):
         """The key is no longer in flight; if it was added meanwhile, it is ready again."""
         place = self._in_flight.pop(key)
         self._busy[(place.flow, place.priority is Priority.EDIT)] -= 1
+        self._others_at_work -= place.priority is not Priority.EDIT
         self._ended.set()
         priority = self._again.pop(key, None)
         if priority is not None:
@@ -194,12 +201,18 @@ class KeyedQueue(Generic[K]):
             place = self._in_flight[key] = self._places[key]
             self._take(key, place)
             self._busy[(place.flow, place.priority is Priority.EDIT)] += 1
+            if place.priority is not Priority.EDIT:
+                self._others_at_work += 1
+                if self.pulse is not None:
+                    self.pulse.take_room()
         return key
 
     def _next(self) -> K | None:
         """Whose turn it is: an edit, unless another has waited so long that they take turns."""
         edit = self._head(Priority.EDIT)
-        other = self._head(Priority.BACKLOG) or self._head(Priority.RESYNC)
+        other = None
+        if self._has_room():
+            other = self._head(Priority.BACKLOG) or self._head(Priority.RESYNC)
         if edit is None or other is None:
             chosen = edit or other
         elif self.clock() - other[1] > AGING_SECONDS and next(self._order) % 2:
@@ -207,6 +220,13 @@ class KeyedQueue(Generic[K]):
         else:
             chosen = edit
         return None if chosen is None else chosen[0]
+
+    def _has_room(self) -> bool:
+        """Whether the loop has room for what is no edit."""
+        return self.pulse is None or self.pulse.has_room(self._others_at_work)
+
+    def _others_wait(self) -> bool:
+        return bool(self._ready[Priority.BACKLOG] or self._ready[Priority.RESYNC])
 
     def _head(self, priority: Priority) -> tuple[K, float] | None:
         """The key that has waited longest in the next flow that has a place free, and since when."""

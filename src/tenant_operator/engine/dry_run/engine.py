@@ -55,6 +55,7 @@ class DryRun(Engine):
         self._bodies: dict[Key, Mapping[str, Any]] = {}
         self._changes = 0
         self.queue.jitter = lambda: 1.0  # two dry runs of the same change say the same
+        self.queue.pulse = None  # nobody edits meanwhile
         self.ready.set()
 
     def take_in(self, bodies: Iterable[Mapping[str, Any]]) -> None:
