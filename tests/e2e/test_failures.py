@@ -371,11 +371,20 @@ def test_an_execution_role_that_was_deleted_and_may_not_be_made_is_said_and_come
     stage, iam = two_accounts, two_accounts.client("iam")
     [role] = [r["RoleName"] for r in iam.list_roles()["Roles"] if "execution" in r["RoleName"]]
     fault = stage.aws.add_fault("deny", account=ACCOUNT_A, service="iam", action="CreateRole")
-    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
-    for inline in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=role, PolicyName=inline)
-    iam.delete_role(RoleName=role)
+
+    def is_deleted() -> bool:
+        """Somebody is quicker than the operator, which puts the policies back at every sweep."""
+        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+        for inline in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=role, PolicyName=inline)
+        try:
+            iam.delete_role(RoleName=role)
+        except iam.exceptions.DeleteConflictException:
+            return False
+        return True
+
+    stage.wait("the role is deleted", is_deleted)
     try:
         message = stage.await_condition("cell", "cell-a", "Ready", "AccessDenied")
         assert "iam:CreateRole" in message

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.e2e import census
 from tests.e2e import manifests as m
 from tests.e2e.stage import ACCOUNT_A, NotYet, Stage
 
@@ -120,13 +121,13 @@ def await_writes(stage: Stage, expected: Writes, mark: int) -> None:
 
 def resource_versions(stage: Stage) -> dict[str, str]:
     """The version of every object that the operator could write."""
-    kinds = ("tier", "cell", "infragroup", "tenant", "namespace", "lease", "event")
+    own = [obj for kind in census.KINDS for obj in stage.list(kind)]
+    others = json.loads(stage.kubectl("get", "namespaces,leases,events", "-A", "-o", "json"))["items"]
     return {
         f"{obj['kind']} {obj['metadata'].get('namespace')} {obj['metadata']['name']}": obj["metadata"][
             "resourceVersion"
         ]
-        for kind in kinds
-        for obj in stage.list(kind)
+        for obj in (*own, *others)
         if obj["metadata"].get("namespace") != "kube-system"
     }
 

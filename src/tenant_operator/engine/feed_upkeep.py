@@ -99,6 +99,8 @@ async def _kept(
     memory, part = engine.remember(visit.key), ("feed retry", work.__qualname__)
     if engine.clock() < memory.get(part, 0.0) and not visit.forced and not leaving:
         visit.fields["driftEvents"] = was
+        # asked for again: an earlier look has taken the place of the one that was asked for
+        visit.look_again(memory[part] - engine.clock())
         return
     try:
         home = await engine.clouds.accounts.caller(AccountRef(), region, visit.priority)
