@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 TENANTS = ("ant", "bee", "cat", "dog")
 SECRET = "correct-horse-battery-staple"
 STALE_SECONDS = 2.0  # how long after a write every second read may show what was before it
-CALLS_PER_SWEEP_OF_A_DENIED_ACCOUNT = 50
+CALLS_PER_SWEEP_OF_A_DENIED_ACCOUNT = 80
 
 STORMS: dict[str, list[dict[str, Any]]] = {
     "throttles-and-server-errors": [
