@@ -50,14 +50,20 @@ DELETED_PER_CALL = 10
 
 def content_hash(spec: TaskDefinition) -> str:
     """Twelve hexadecimal digits that two revisions share exactly when they run the same thing in the same way."""
-    content = {item.name: getattr(spec, item.name) for item in fields(spec)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return _hash(_content(spec))[:12]
 
 
 def digest(spec: TaskDefinition, ownership: Mapping[str, str]) -> str:
     """Sixteen hexadecimal digits of a revision with its tags: with its ARN, proof enough that it need not be read again."""
-    content = {item.name: getattr(spec, item.name) for item in fields(spec)} | {"tags": dict(ownership)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return _hash(_content(spec) | {"tags": dict(ownership)})[:16]
+
+
+def _content(spec: TaskDefinition) -> dict[str, Any]:
+    return {item.name: getattr(spec, item.name) for item in fields(spec)}
+
+
+def _hash(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def recalled(arn: str, address: Address, spec: TaskDefinition, ownership: Mapping[str, str]) -> Live:
