@@ -1,7 +1,8 @@
-"""Edits overtake sweeps: a visit that nobody waits for is broken off when somebody edits its object.
+"""The more urgent visit overtakes: a sweep's to an object is broken off when something has happened to it.
 
-A sweep reads at a fifth of AWS's rates, so its visits are slow, and an object is visited by one at a time. As long as
-such a visit has only read, nothing is lost by breaking it off; it is owed, and made after the edit's.
+A sweep reads at a fifth of AWS's rates, so its visits are slow, and an object is visited by one at a time: without this an edit
+would wait behind the sweep, and so would a tenant whose infra group has just become ready. As long as the slower visit has only
+read, nothing is lost by breaking it off; it is owed, and made afterwards.
 """
 
 from __future__ import annotations

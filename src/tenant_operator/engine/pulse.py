@@ -1,7 +1,7 @@
 """How late the event loop is, and whether it has room for work that nobody waits for.
 
 An edit passes through the loop some twenty times on its way to AWS. Each time it waits for whatever else is ready to run,
-and hundreds of visits of a sweep can be. So those begin a few at a time, and none while the loop is late.
+and hundreds of visits of a sweep can be. So those begin a few at a time, and fewer while the loop is late.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ LATE_SECONDS = 0.02
 """Twenty times this is less than the second that an edit may take."""
 BEGUN_PER_BEAT = 8
 """160 a second: more than a core can do."""
+BEGUN_WHILE_LATE = 2
+"""40 a second, some 10 ms of work among 50: another process may make the loop late, and nothing may stand still for it."""
 ALWAYS = 8
 """So many visits of a sweep or a backlog are at work however late the loop is: edits without end starve nobody."""
 
@@ -38,7 +40,7 @@ class Pulse:
     def beat(self, late: float) -> None:
         """Take in that a beat came so many seconds late."""
         self.late = late
-        self._room = BEGUN_PER_BEAT if late < LATE_SECONDS else 0
+        self._room = BEGUN_PER_BEAT if late < LATE_SECONDS else BEGUN_WHILE_LATE
 
     def has_room(self, at_work: int) -> bool:
         """Whether one more may begin, where so many are at work."""

@@ -44,7 +44,7 @@ class KeyedQueue(Generic[K]):
     """Keys to work on. It belongs to one event loop.
 
     `clock` returns seconds, monotonic; `jitter` a number from 0 to 1; `flow` what a key belongs to. `overtaken` is called
-    with a key on which somebody works for a backlog or a sweep, when an edit comes. `pulse` says when the event loop has
+    with a key on which somebody works, when something more urgent comes for it. `pulse` says when the event loop has
     room for those.
     """
 
@@ -76,7 +76,7 @@ class KeyedQueue(Generic[K]):
         at_work = self._in_flight.get(key)
         if at_work is not None:
             self._again[key] = min(priority, self._again.get(key, priority))
-            if priority is Priority.EDIT and at_work.priority is not Priority.EDIT:
+            if priority < at_work.priority:
                 self.overtaken(key)
             return
         place = self._places.get(key)
