@@ -43,12 +43,23 @@ def _elb(stage: Stage, account: str) -> Iterator[tuple[str, Tags]]:
 
 
 def _elb_tags(stage: Stage, account: str, arns: Sequence[str]) -> Iterator[tuple[str, Tags]]:
-    for start in range(0, len(arns), TAGS_PER_CALL):
-        answer = stage.client("elbv2", account).describe_tags(
-            ResourceArns=arns[start : start + TAGS_PER_CALL]
-        )
-        for described in answer["TagDescriptions"]:
-            yield described["ResourceArn"], {tag["Key"]: tag["Value"] for tag in described["Tags"]}
+    """Tags by ARN, without those whose owner has gone since it was listed: one of them makes AWS refuse the whole call."""
+    if len(arns) > TAGS_PER_CALL:
+        yield from _elb_tags(stage, account, arns[:TAGS_PER_CALL])
+        yield from _elb_tags(stage, account, arns[TAGS_PER_CALL:])
+        return
+    elb = stage.client("elbv2", account)
+    try:
+        answer = elb.describe_tags(ResourceArns=arns) if arns else {"TagDescriptions": ()}
+    except elb.exceptions.ClientError as error:
+        if not error.response["Error"]["Code"].endswith("NotFound"):
+            raise
+        if len(arns) > 1:
+            for arn in arns:
+                yield from _elb_tags(stage, account, [arn])
+        return
+    for described in answer["TagDescriptions"]:
+        yield described["ResourceArn"], {tag["Key"]: tag["Value"] for tag in described["Tags"]}
 
 
 def _ecs(stage: Stage, account: str) -> Iterator[tuple[str, Tags]]:

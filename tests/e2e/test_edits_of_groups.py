@@ -125,9 +125,13 @@ def test_a_load_balancer_changes_in_place_and_gets_a_further_zone(served: Stage)
 
     stage.wait("the load balancer is as the spec says", changed)
     stage.await_ready("infragroup", "group-2")
+
+    def spread() -> bool:
+        [service] = inventory.services(stage, "acme", "group-2")
+        return len(service["networkConfiguration"]["awsvpcConfiguration"]["subnets"]) == 3
+
+    stage.wait("the tenants' tasks may run in the further zone", spread)
     stage.await_ready("tenant", "acme", namespace=m.NAMESPACE)
-    [service] = inventory.services(stage, "acme", "group-2")
-    assert len(service["networkConfiguration"]["awsvpcConfiguration"]["subnets"]) == 3
     await_rest(stage)
 
 
