@@ -97,9 +97,7 @@ class Accounts:
 
     def close(self) -> None:
         """Close all connections and let go of the threads."""
-        for session, _ in self._known.values():
-            session.close()
-        self._own.close()
+        self._sessions.close()
         self.transport.close()
 
     async def _checked(self, ref: AccountRef, region: str, priority: Priority) -> tuple[Session, Identity]:

@@ -110,12 +110,14 @@ def deletable(live: Live, installation: str) -> bool:
 def field_changes(desired: Resource, live: Live, world: World) -> tuple[FieldChange, ...]:
     """The fields in which a live resource is not as it should be, `tags` last."""
     spec = resolve(desired.spec, lookup_in(world))
-    found = [
-        FieldChange(field=item.name, old=old, new=new)
-        for item in dataclasses.fields(spec)
-        if (new := getattr(spec, item.name)) != (old := getattr(live.spec, item.name))
-    ]
-    if desired.spec.taggable:
+    found = []
+    if spec != live.spec:
+        found = [
+            FieldChange(field=item.name, old=old, new=new)
+            for item in dataclasses.fields(spec)
+            if (new := getattr(spec, item.name)) != (old := getattr(live.spec, item.name))
+        ]
+    if desired.spec.taggable and desired.tags != live.tags:
         put, drop = tags.changes(desired.tags, live.tags)
         if put or drop:
             touched = sorted({*put, *drop})
