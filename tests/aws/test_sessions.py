@@ -41,7 +41,9 @@ class Door:
         authorization = request.headers["Authorization"]
         text = authorization.decode() if isinstance(authorization, bytes) else authorization
         self.signed_with.append(text.partition("Credential=")[2].partition("/")[0])
-        return AWSResponse(request.url, 200, HTTPHeaders(), _Body(b'{"clusterArns": ["' + ARN.encode() + b'"]}'))
+        return AWSResponse(
+            request.url, 200, HTTPHeaders(), _Body(b'{"clusterArns": ["' + ARN.encode() + b'"]}')
+        )
 
     def session(self, access_key: str) -> Session:
         return Session(self.clients, lambda: Credentials(access_key, "secret"))

@@ -122,3 +122,31 @@ async def test_the_end_of_the_process_is_not_taken_for_a_breaking_off(visits: Vi
     visits.running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await visits.running
+
+
+async def test_a_visit_that_takes_long_is_named_with_what_it_waits_for(visits: Visits) -> None:
+    go = await visits.begin("slow", Priority.EDIT)
+    visits.now = 119.0
+    assert not visits.overtaking.longer_than(120.0)
+    visits.now = 120.0
+    ((seconds, where),) = visits.overtaking.longer_than(120.0).values()
+    assert seconds == 120.0
+    assert [part.partition(":")[0] for part in where.split(" > ")] == ["run", "visit", "wait"]
+    go.set()
+    assert await visits.result()
+    assert not visits.overtaking.longer_than(0.0)
+
+
+async def test_a_visit_that_would_never_end_is_broken_off_even_if_it_has_written(visits: Visits) -> None:
+    async def write() -> None:
+        undertaking.commit()
+
+    await visits.begin("stuck", Priority.EDIT, write)
+    visits.overtaking.overtake(KEY)
+    await asyncio.sleep(0)
+    assert visits.running is not None
+    assert not visits.running.done()
+    visits.overtaking.end(KEY)
+    visits.overtaking.end(KEY)
+    assert await visits.result() is False
+    assert visits.ended == []

@@ -132,6 +132,7 @@ def command(
     from tenant_operator.operator import logs, main, memory
 
     memory.share_arenas()
+    memory.collect_seldom()
     logs.configure(log_format, log_level)
     try:
         settings = Settings(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from tenant_operator.desired import tags
 from tenant_operator.desired.resources import (
@@ -59,11 +60,11 @@ def blocks(cidr: str, index: int) -> ZoneBlocks:
             f"a VPC of {cidr} has room for {MAX_ZONES.get(network.prefixlen, 0)} Availability Zones; "
             "use a larger CIDR block (a /18 or larger has room for six)"
         )
-    small = list(network.subnets(new_prefix=24))
+    load_balancer, endpoints = islice(network.subnets(new_prefix=24), 2 * index, 2 * index + 2)
     eighths = list(network.subnets(prefixlen_diff=3))
     return ZoneBlocks(
-        load_balancer=str(small[2 * index]),
-        endpoints=str(small[2 * index + 1]),
+        load_balancer=str(load_balancer),
+        endpoints=str(endpoints),
         tasks=str(eighths[7 - index]),
     )
 

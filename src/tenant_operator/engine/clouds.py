@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -139,7 +140,7 @@ class Clouds:
         zone: Zone,
         desired: Iterable[Resource],
         removals: Iterable[Live],
-        world: Mapping[Address, Live],
+        world: World,
         spare: Callable[[Plan, World], Awaitable[Plan]] | None = None,
     ) -> Plan:
         """Bring records in line, all of this call in one batch, and wait until Route 53 answers with them everywhere.
@@ -150,7 +151,7 @@ class Clouds:
         Raises:
             AwsError: Route 53 refused.
         """
-        everything = {**world, **zone.view.lives}
+        everything = together(zone, world)
         todo = plan(desired, everything, installation=self.installation, removals=removals)
         if spare is not None:
             todo = await spare(todo, everything)
@@ -163,6 +164,11 @@ class Clouds:
                 if action.verb is Verb.DELETE:
                     zone.view.remove(action.address)
         return todo
+
+
+def together(zone: Zone, world: World) -> World:
+    """What a hosted zone holds, and what its records refer to; a zone of thousands of records is not copied for each look."""
+    return ChainMap(zone.view.lives, dict(world))
 
 
 def _change(action: Action, world: Mapping[Address, Live]) -> dns.RecordChange:

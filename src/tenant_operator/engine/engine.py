@@ -32,7 +32,14 @@ from tenant_operator.engine.overtaking import Overtaking
 from tenant_operator.engine.publishing import Publisher
 from tenant_operator.engine.pulse import Pulse
 from tenant_operator.engine.queue import KeyedQueue
-from tenant_operator.engine.settings import SWEEP_JITTER, SWEEPS_TRUSTED, Settings
+from tenant_operator.engine.settings import (
+    SWEEP_JITTER,
+    SWEEPS_TRUSTED,
+    VISIT_LIMIT_SECONDS,
+    VISIT_LOOK_SECONDS,
+    VISIT_TOLD_SECONDS,
+    Settings,
+)
 from tenant_operator.engine.sharing import Sharing
 from tenant_operator.engine.visit import Notice, Visit
 from tenant_operator.engine.waking import Waking, asked, spec_changed
@@ -160,6 +167,7 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.pulse.run())
             group.create_task(self._sweep_regularly())
+            group.create_task(self._watch_visits())
             if self.settings.drift_events:
                 group.create_task(self.feed.run())
             group.create_task(self._dispatch(group))
@@ -200,6 +208,23 @@ class Engine:
             self.queue.done(key)
         if finished and (broken_off := self.overtaking.owed(key)) is not None:
             self.queue.add(key, broken_off)
+
+    async def _watch_visits(self) -> None:
+        """Say which visits take long, and break off those that would never end: nobody else may visit their objects."""
+        told: dict[Key, float] = {}
+        while True:
+            await asyncio.sleep(VISIT_LOOK_SECONDS)
+            long = self.overtaking.longer_than(VISIT_TOLD_SECONDS)
+            for key, (seconds, where) in long.items():
+                if seconds < told.get(key, float("inf")):
+                    log.warning(
+                        "the visit to %s has taken %.0f s so far; it waits in %s", key, seconds, where
+                    )
+                if seconds >= VISIT_LIMIT_SECONDS:
+                    log.error("the visit to %s is broken off after %.0f s, and made anew", key, seconds)
+                    self.queue.add(key, self.queue.priority_of(key))
+                    self.overtaking.end(key)
+            told = {key: seconds for key, (seconds, _) in long.items()}
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)

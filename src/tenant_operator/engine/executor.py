@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -190,8 +191,7 @@ class Executor:
         return self.view.lives.get(live.address, live)
 
     def _resolved(self, resource: Resource) -> Resource:
-        known = {**self.view.lives, **self.definitions} if self.definitions else self.view.lives
-        spec = resolve(resource.spec, lookup_in(known))
+        spec = resolve(resource.spec, lookup_in(ChainMap(self.definitions, self.view.lives)))
         missing = next(spec.refs(), None)
         if missing is not None:
             raise _UnresolvedError(missing)

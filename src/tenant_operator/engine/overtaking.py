@@ -27,6 +27,7 @@ class _Work:
     task: asyncio.Task[Any]
     undertaking: Undertaking
     priority: Priority
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Overtaking(Generic[K]):
         """Make a visit; False if it was broken off."""
         task = asyncio.current_task()
         assert task is not None
-        self._works[key] = _Work(task, undertaking.begin(), priority)
+        self._works[key] = _Work(task, undertaking.begin(), priority, self.clock())
         try:
             await visit
         except asyncio.CancelledError:
@@ -80,6 +81,22 @@ class Overtaking(Generic[K]):
         self._broken_off.add(key)
         work.task.cancel()
 
+    def end(self, key: K) -> None:
+        """Break off the visit to an object whatever it has done: as harmless as the death of the process, and no more."""
+        work = self._works.get(key)
+        if work is not None and key not in self._broken_off:
+            self._broken_off.add(key)
+            work.task.cancel()
+
+    def longer_than(self, seconds: float) -> dict[K, tuple[float, str]]:
+        """The visits under way for at least so many seconds: for how long, and where in the program they wait."""
+        now = self.clock()
+        return {
+            key: (now - work.since, _whereabouts(work.task))
+            for key, work in self._works.items()
+            if now - work.since >= seconds
+        }
+
     def owed(self, key: K) -> Priority | None:
         """At which priority a visit is owed to an object; None where none is."""
         debt = self._debts.get(key)
@@ -88,3 +105,15 @@ class Overtaking(Generic[K]):
     def forget(self, key: K) -> None:
         """The object is gone: nothing is owed to it."""
         self._debts.pop(key, None)
+
+
+def _whereabouts(task: asyncio.Task[Any]) -> str:
+    """What a task waits in: functions and lines, the innermost last."""
+    found = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            found.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+        waiting = getattr(waiting, "cr_await", None) or getattr(waiting, "gi_yieldfrom", None)
+    return " > ".join(found)

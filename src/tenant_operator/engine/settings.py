@@ -18,6 +18,11 @@ SWEEPS_TRUSTED = 2
 """An edit builds on readings that are at most so many sweeps old: one sweep may have been late or may have failed."""
 WORKERS = 512
 """Visits at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
+VISIT_TOLD_SECONDS = 120.0
+"""A visit that takes longer is named in the log, with what it waits for."""
+VISIT_LIMIT_SECONDS = 1800.0
+"""One that takes longer is broken off and made anew. No call waits so long, and a sweep of a large account less by far."""
+VISIT_LOOK_SECONDS = 15.0
 STATUS_QUIET_SECONDS = 30.0
 """While an object is on its way, a status in which only words or counts changed is written at most so often: a rollout
 takes about a minute, and each write reaches everybody who watches."""

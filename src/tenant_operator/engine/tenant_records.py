@@ -8,7 +8,7 @@ from tenant_operator.api import Tenant, Tier
 from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired import dns, routing
 from tenant_operator.desired.resources import Address, Live, Record, Resource
-from tenant_operator.engine.clouds import Zone
+from tenant_operator.engine.clouds import Zone, together
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.serving import Serving
 from tenant_operator.engine.sparing import ADVICE, left, spared
@@ -47,7 +47,7 @@ async def converge_records(
             lambda todo, world: spared(engine, visit, todo, wanted, world, "records"),
         )
         visit.repaired(engine.remember(visit.key), wanted, todo, todo.actions, world, scope="records")
-        left(visit, todo, todo.actions, wanted, {**world, **zone.view.lives})
+        left(visit, todo, todo.actions, wanted, together(zone, world))
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return

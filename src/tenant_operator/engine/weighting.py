@@ -9,7 +9,7 @@ from tenant_operator.aws.errors import AwsError
 from tenant_operator.desired.infra_group import GroupDesign
 from tenant_operator.desired.resources import Record
 from tenant_operator.engine.cache import object_key
-from tenant_operator.engine.clouds import Site
+from tenant_operator.engine.clouds import Site, together
 from tenant_operator.engine.conditions import moment_in, timestamp
 from tenant_operator.engine.engine import Engine
 from tenant_operator.engine.infra_group_removal import DRAINING, NO_WEIGHT, drain_left, drain_seconds
@@ -56,7 +56,7 @@ async def weigh(engine: Engine, visit: Visit, design: GroupDesign, site: Site) -
             lambda todo, world: spared(engine, visit, todo, [record], world, "records"),
         )
         visit.repaired(engine.remember(visit.key), [record], todo, todo.actions, world, scope="records")
-        left(visit, todo, todo.actions, [record], {**world, **zone.view.lives})
+        left(visit, todo, todo.actions, [record], together(zone, world))
     except AwsError as error:
         visit.fail("EndpointReady", error)
         return
