@@ -105,7 +105,9 @@ def _do(stage: Stage, change: Change, before: Fleet, after: Fleet) -> None:
         stage.delete("infragroup", change.name)
     else:
         known = before.manifests()
-        stage.apply(*(manifest for manifest in after.manifests() if manifest not in known))
+        changed = [manifest for manifest in after.manifests() if manifest not in known]
+        if changed:  # setting what is set already is nothing to apply
+            stage.apply(*changed)
 
 
 def _crash_after(stage: Stage, mark: int, writes: int) -> None:
