@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from tenant_operator.aws import compute, load_balancing, rules
 from tenant_operator.aws.budgets import Priority
+from tenant_operator.aws.inventory import Family
 from tenant_operator.aws.snapshot import View
-from tenant_operator.desired.resources import Address, Live
+from tenant_operator.desired import tags
+from tenant_operator.desired.resources import Address, FixedResponse, Listener, Live
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,79 @@ async def test_what_is_young_enough_is_not_read_again(shelf: Shelf) -> None:
     await first
     await shelf.ask(Priority.EDIT)
     assert len(shelf.begun) == 1
+
+
+class Account:
+    """What a view finds there, by way of its own readers; it counts what is read."""
+
+    FAMILIES = (Family.LOAD_BALANCING, Family.RULES, Family.CLUSTERS)
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.view = View(installation="test", clock=lambda: self.now)
+        self.listeners = ["one"]
+        self.read: list[str] = []
+        monkeypatch.setattr(load_balancing, "read_load_balancing", self._load_balancing)
+        monkeypatch.setattr(rules, "read_rules", self._rules)
+        monkeypatch.setattr(compute, "read_clusters", self._clusters)
+
+    async def load(self, max_age: float) -> list[str]:
+        """What was read because everything may be so old at most."""
+        self.read.clear()
+        await self.view.load(At(Priority.EDIT), *self.FAMILIES, max_age=max_age)  # type: ignore[arg-type]
+        return sorted(self.read)
+
+    async def _load_balancing(self, *_: Any, **__: Any) -> Mapping[Address, Live]:
+        self.read.append("load balancing")
+        found = [self._listener(name) for name in self.listeners]
+        return {live.address: live for live in found}
+
+    async def _rules(self, _: Any, __: str, listener: Live, ___: Any) -> Mapping[Address, Live]:
+        self.read.append(f"rules of {listener.id}")
+        return {}
+
+    async def _clusters(self, *_: Any) -> Mapping[Address, Live]:
+        self.read.append("clusters")
+        return {}
+
+    @staticmethod
+    def _listener(name: str) -> Live:
+        return Live(
+            address=Address("222222222222", "us-east-1", Listener.__name__, name),
+            id=name,
+            spec=Listener(load_balancer="arn", port=80, protocol="HTTP", default_action=FixedResponse(404)),
+            tags={tags.COMPONENT: "listener"},
+        )
+
+
+async def test_what_is_young_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch)
+    everything = ["clusters", "load balancing", "rules of one"]
+    assert await account.load(60.0) == everything
+    account.now = 59.0
+    assert await account.load(60.0) == []
+    assert await account.load(59.0) == everything
+    account.now = 90.0
+    assert await account.load(60.0) == []
+
+
+async def test_what_was_forgotten_is_read_however_young_the_rest_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch)
+    await account.load(60.0)
+    account.view.forget("rules of one")
+    assert await account.load(60.0) == ["rules of one"]
+    account.view.forget(Family.CLUSTERS.value)
+    assert await account.load(60.0) == ["clusters"]
+    account.view.distrust_all()
+    assert len(await account.load(60.0)) == 3
+
+
+async def test_the_rules_of_a_listener_that_came_meanwhile_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Account(monkeypatch)
+    await account.load(60.0)
+    await account.load(60.0)
+    account.view.put(account._listener("two"))
+    assert await account.load(60.0) == ["rules of two"]
+    account.view.remove(account._listener("one").address)
+    account.view.forget("rules of one")
+    assert await account.load(60.0) == []

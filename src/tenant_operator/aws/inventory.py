@@ -67,6 +67,8 @@ class Inventory:
     """Live resources by address; whoever puts one in or takes one out does so through `_set` and `_unset`."""
 
     lives: dict[Address, Live] = field(default_factory=dict, kw_only=True)
+    listeners_changed: int = field(default=0, init=False)
+    """Another number whenever a listener may have come, changed or gone."""
     _index: defaultdict[tuple[str, str], set[Address]] = field(
         default_factory=lambda: defaultdict(set), init=False
     )
@@ -135,6 +137,7 @@ class Inventory:
         self._types[live.address.type][live.address] = None
         self._ids[live.id] = live.address
         self._members[shelf_of(live)].add(live.address)
+        self.listeners_changed += live.address.type == Listener.__name__
         if live.address.type == Record.__name__:
             self._names[_record_name(live.address)].add(live.address)
         group, tenant = _place(live)
@@ -146,6 +149,7 @@ class Inventory:
     def _unset(self, address: Address) -> None:
         self._unindex(address)
         self.lives.pop(address, None)
+        self.listeners_changed += address.type == Listener.__name__
         self._types[address.type].pop(address, None)
 
     def _unindex(self, address: Address) -> None:

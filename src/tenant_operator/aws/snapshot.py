@@ -57,6 +57,7 @@ class View(Inventory):
         self._created: dict[Address, float] = {}
         self._seen: dict[Address, float] = {}
         self._to_read_in_full: set[str] = set()
+        self._names_of: dict[tuple[Family, ...], tuple[int, tuple[str, ...]]] = {}
 
     def read_since(self, address: Address) -> bool:
         """Whether a reading that began after our last write of it has shown the resource."""
@@ -146,6 +147,8 @@ class View(Inventory):
         Raises:
             AwsError: a reading failed; what was known before stays.
         """
+        if self._are_young(families, max_age):
+            return
         order = [family for family in Family if family in families]
         first = [family for family in order if family not in (Family.RULES, Family.SERVICES)]
         await _all(
@@ -157,6 +160,20 @@ class View(Inventory):
             await self.load_rules(caller, self._listeners(), max_age=max_age)
         if Family.SERVICES in order:
             await self.load_services(caller, self._clusters(), max_age=max_age)
+
+    def _are_young(self, families: tuple[Family, ...], max_age: float) -> bool:
+        """Whether nothing has to be read. Each visit to a tenant asks that of every cell of its tier."""
+        if Family.SERVICES in families:
+            return False
+        since, names = self._names_of.get(families, (-1, ()))
+        if since != self.listeners_changed:
+            rules_of = self._listeners() if Family.RULES in families else ()
+            names = (
+                *(family.value for family in families if family is not Family.RULES),
+                *(f"rules of {listener.id}" for listener in rules_of),
+            )
+            self._names_of[families] = (self.listeners_changed, names)
+        return not any(self.readings.is_older(name, max_age) for name in names)
 
     async def load_rules(self, caller: Caller, listeners: Iterable[Live], *, max_age: float) -> None:
         """The rules of some listeners, each listener for itself."""

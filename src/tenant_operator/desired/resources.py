@@ -77,7 +77,8 @@ class Spec:
     @cached_property
     def all_refs(self) -> tuple[Ref, ...]:
         """Every `Ref` in this spec, at any depth. It is asked for at each of several looks a visit takes."""
-        return tuple(ref for name in _fields(type(self)) for ref in _refs(getattr(self, name)))
+        values = (getattr(self, name) for name in _fields(type(self)))
+        return tuple(ref for value in values if type(value) not in _PLAIN for ref in _refs(value))
 
     def refs(self) -> Iterator[Ref]:
         """The same, one after the other."""
@@ -112,10 +113,12 @@ def _refs(value: Any) -> Iterator[Ref]:
         yield value
     elif isinstance(value, tuple):
         for element in value:
-            yield from _refs(element)
+            if type(element) not in _PLAIN:
+                yield from _refs(element)
     else:
         for name in _fields(type(value)):
-            yield from _refs(getattr(value, name))
+            if type(element := getattr(value, name)) not in _PLAIN:
+                yield from _refs(element)
 
 
 S = TypeVar("S")
@@ -123,10 +126,12 @@ S = TypeVar("S")
 
 def resolve(value: S, lookup: Callable[[Ref], str | None]) -> S:
     """The same value with every `Ref` for which `lookup` has an answer replaced by it; the others stay."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Ref):
         found = lookup(value)
         return value if found is None else found  # type: ignore[return-value]  # a Ref stands where a str may
-    if type(value) in _PLAIN or (isinstance(value, Spec) and not value.all_refs):
+    if isinstance(value, Spec) and not value.all_refs:
         return value
     if isinstance(value, tuple):
         elements = tuple(resolve(element, lookup) for element in value)
@@ -135,7 +140,7 @@ def resolve(value: S, lookup: Callable[[Ref], str | None]) -> S:
     changed = {
         name: new
         for name in _fields(type(value))
-        if (new := resolve(old := getattr(value, name), lookup)) is not old
+        if type(old := getattr(value, name)) not in _PLAIN and (new := resolve(old, lookup)) is not old
     }
     return dataclasses.replace(value, **changed) if changed else value  # type: ignore[type-var]  # it has fields
 
