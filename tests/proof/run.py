@@ -100,9 +100,9 @@ def _do(stage: Stage, change: Change, before: Fleet, after: Fleet) -> None:
     if isinstance(change, Meddle):
         meddle(stage, change)
     elif isinstance(change, DeleteTenant):
-        stage.delete("tenant", change.name, "-n", m.NAMESPACE)
+        stage.kubectl("delete", "tenant", change.name, "-n", m.NAMESPACE, "--wait=false")
     elif isinstance(change, DeleteGroup):
-        stage.delete("infragroup", change.name)
+        stage.kubectl("delete", "infragroup", change.name, "--wait=false")
     else:
         known = before.manifests()
         changed = [manifest for manifest in after.manifests() if manifest not in known]
