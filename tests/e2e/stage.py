@@ -166,8 +166,22 @@ class Stage:
         return not self.get(kind, name, namespace)
 
     def picture(self) -> str:
-        """What a person would look at."""
-        return self.sandbox.kubectl("get", "tenancy", "-A", "-o", "wide").stdout
+        """What a person would look at, and which spec each status speaks of."""
+        versions = ",".join(
+            f"{name}:.{path}"
+            for name, path in {
+                "KIND": "kind",
+                "NAME": "metadata.name",
+                "GENERATION": "metadata.generation",
+                "OBSERVED": "status.observedGeneration",
+                "DELETED": "metadata.deletionTimestamp",
+            }.items()
+        )
+        shown = (
+            self.sandbox.kubectl("get", "tenancy", "-A", "-o", form).stdout
+            for form in ("wide", f"custom-columns={versions}")
+        )
+        return "\n".join(shown)
 
     def log_tail(self, lines: int = 40) -> str:
         """The end of the operator's log."""
