@@ -28,6 +28,21 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 
+LONGEST_FIRST = ("tests/proof/", "tests/e2e/test_crash_matrix", "tests/e2e/", "tests/deploy/", "tests/bench/")
+"""Where the tests are that take minutes. Begun last, one of them would keep a single process busy at the end of a run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; with `--no-loadscope-reorder` several processes keep to that order."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(item.config.rootpath).as_posix()
+        ranks = (rank for rank, start in enumerate(LONGEST_FIRST) if path.startswith(start))
+        return next(ranks, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
+
+
 class AwsFactory(Protocol):
     """Starts a simulated AWS that is stopped at the end of the test."""
 

@@ -64,7 +64,7 @@ def _parts() -> Iterator[Any]:
 
 
 @pytest.mark.timeout(2 * 3600 if EVERYTHING in os.environ else 600)
-@pytest.mark.parametrize("cells", _parts())
+@pytest.mark.parametrize("cells", list(_parts()))
 def test_a_crash_at_any_write_changes_nothing_about_the_end(
     matrix: Matrix, cells: Callable[[Matrix], Iterable[Cell]]
 ) -> None:
