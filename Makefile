@@ -45,8 +45,10 @@ test: setup ## the whole suite (PYTEST_ARGS="-k name" for a part)
 	$(RUN)/tenant-operator sandbox prepare
 	$(RUN)/pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-crash-matrix: setup ## strike the operator at every single write in turn: an hour (SCENARIOS="change an image,…" for a part)
+crash-matrix: setup ## strike the operator at every single write in turn: hours (SCENARIOS="change an image,…" EVERY=5 for a part)
 	$(RUN)/tenant-operator sandbox prepare
+	@mkdir -p bench-results && echo "each end is added to bench-results/crash-matrix.log"
+	TENANT_OPERATOR_CRASH_LOG=bench-results/crash-matrix.log $(if $(EVERY),TENANT_OPERATOR_CRASH_EVERY=$(EVERY)) \
 	TENANT_OPERATOR_CRASH_MATRIX="$(or $(SCENARIOS),all)" $(RUN)/pytest tests/e2e/test_crash_matrix.py -v -n $(TEST_WORKERS)
 
 traffic-proof: setup ## random sequences of changes with traffic on; none may lose a request (SEQUENCES=20 LENGTH=10 SEED=…)

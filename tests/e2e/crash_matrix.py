@@ -281,12 +281,13 @@ class Matrix:
         cell.scenario.act(self.stage, name)
         return cell.weather
 
-    def cells(self, scenario: Scenario, when: When | None) -> Iterator[Cell]:
-        """Each write of a scenario, struck in one way; None: the scenario in each weather."""
+    def cells(self, scenario: Scenario, when: When | None, every: int = 1) -> Iterator[Cell]:
+        """Each write of a scenario (or every second, third …), struck in one way; None: the scenario in each weather."""
         if when is None:
             yield from (Cell(scenario, 0, None, weather) for weather in WEATHER)
-        else:
-            yield from (Cell(scenario, at, when) for at in range(1, self.writes_of(scenario) + 1))
+            return
+        first = 1 + list(When).index(when) % every  # each way strikes at others
+        yield from (Cell(scenario, at, when) for at in range(first, self.writes_of(scenario) + 1, every))
 
     def sample(self, seed: int) -> Iterator[Cell]:
         """One cell of each of some scenarios, in the first half of its writes: the last ones do not come every time."""

@@ -23,6 +23,10 @@ pytestmark = pytest.mark.e2e
 
 EVERYTHING = "TENANT_OPERATOR_CRASH_MATRIX"
 """Set (by `make crash-matrix`) to run the whole matrix, to the titles of scenarios or to `all`; without it a sample."""
+EVERY = int(os.environ.get("TENANT_OPERATOR_CRASH_EVERY", "1"))
+"""Of the whole matrix, how many writes further the next one is struck."""
+PROGRESS = os.environ.get("TENANT_OPERATOR_CRASH_LOG")
+"""A file to which each cell's end is added: the whole matrix takes hours."""
 SEED = int(os.environ.get("TENANT_OPERATOR_CRASH_SEED", "5"))
 SECRET = "correct-horse-battery-staple"
 
@@ -46,8 +50,15 @@ def matrix(new_stage: Callable[..., Stage], tmp_path_factory: pytest.TempPathFac
         )
         stage.operator.start()
         foundation(stage)
-        yield Matrix(stage, gate, say=log.info)
+        yield Matrix(stage, gate, say=_say)
         stage.operator.stop()
+
+
+def _say(what: str) -> None:
+    log.info("%s", what)
+    if PROGRESS:
+        with Path(PROGRESS).open("a") as file:
+            file.write(f"{what}\n")
 
 
 def _parts() -> Iterator[Any]:
@@ -59,7 +70,8 @@ def _parts() -> Iterator[Any]:
     for scenario in chosen(asked):
         for when in (*When, None):
             yield pytest.param(
-                partial(Matrix.cells, scenario=scenario, when=when), id=f"{scenario.title}, {when}"
+                partial(Matrix.cells, scenario=scenario, when=when, every=EVERY),
+                id=f"{scenario.title}, {when}",
             )
 
 
