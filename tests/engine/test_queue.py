@@ -223,3 +223,19 @@ async def test_what_overtakes_is_next() -> None:
     assert queue.priority_of("swept") is Priority.EDIT
     queue.add("swept")
     assert told == ["swept"]
+
+
+async def test_however_many_are_swept_at_once_there_are_places_for_edits() -> None:
+    queue, _ = queue_and_clock()
+    queue.most_others, queue.flow = 3, lambda key: key
+    for number in range(5):
+        queue.add(f"swept {number}", Priority.RESYNC)
+        queue.add(f"waiting {number}", Priority.BACKLOG)
+    begun = queue.take_ready()
+    assert len(begun) == 3
+    queue.add("edited")
+    assert queue.take_ready() == ["edited"]
+    queue.done("edited")
+    assert queue.take_ready() == []
+    queue.done(begun[0])
+    assert len(queue.take_ready()) == 1

@@ -73,7 +73,14 @@ class Accounts:
             WrongAccount: the credentials are of another account.
             AwsError: the role cannot be assumed, there are no credentials, or STS does not answer.
         """
-        session, identity = await self._checked(ref, region, priority)
+        return self._caller(*await self._checked(ref, region, priority), region, priority)
+
+    def known_caller(self, ref: AccountRef, region: str, priority: Priority = Priority.EDIT) -> Caller | None:
+        """The same without waiting: None while the account has not been checked."""
+        known = self._known.get(ref)
+        return None if known is None else self._caller(*known, region, priority)
+
+    def _caller(self, session: Session, identity: Identity, region: str, priority: Priority) -> Caller:
         return Caller(
             account=identity.account,
             region=region,

@@ -70,11 +70,13 @@ class Clouds:
         Raises:
             AwsError: the role cannot be assumed, or it is in another account than the spec says.
         """
-        ref = AccountRef(
-            account_id=cell.spec.account_id, role_arn=cell.spec.role_arn, external_id=cell.spec.external_id
-        )
-        caller = await self.accounts.caller(ref, region, priority)
+        caller = await self.accounts.caller(_way_into(cell), region, priority)
         return Site(caller=caller, view=self.view(caller.account, region))
+
+    def known_site(self, cell: Cell, region: str, priority: Priority) -> Site | None:
+        """The same without waiting: None while its account has not been reached."""
+        caller = self.accounts.known_caller(_way_into(cell), region, priority)
+        return None if caller is None else Site(caller=caller, view=self.view(caller.account, region))
 
     async def zone(self, tier: Tier, priority: Priority) -> Zone:
         """A tier's hosted zone.
@@ -164,6 +166,12 @@ class Clouds:
                 if action.verb is Verb.DELETE:
                     zone.view.remove(action.address)
         return todo
+
+
+def _way_into(cell: Cell) -> AccountRef:
+    return AccountRef(
+        account_id=cell.spec.account_id, role_arn=cell.spec.role_arn, external_id=cell.spec.external_id
+    )
 
 
 def together(zone: Zone, world: World) -> World:

@@ -33,6 +33,7 @@ from tenant_operator.engine.publishing import Publisher
 from tenant_operator.engine.pulse import Pulse
 from tenant_operator.engine.queue import KeyedQueue
 from tenant_operator.engine.settings import (
+    OTHERS_SHARE,
     SWEEP_JITTER,
     SWEEPS_TRUSTED,
     VISIT_LIMIT_SECONDS,
@@ -75,6 +76,7 @@ class Engine:
             flow=self.cache.cells_waited_for,
             overtaken=self.overtaking.overtake,
             pulse=self.pulse,
+            most_others=self.settings.workers * OTHERS_SHARE,
         )
         self.waking = Waking(self.cache, self.queue)
         self.publisher = Publisher(self.kubernetes, self.cache, self.clock, self.today)

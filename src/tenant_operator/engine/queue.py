@@ -53,6 +53,8 @@ class KeyedQueue(Generic[K]):
     flow: Callable[[K], Hashable] = lambda _: None
     overtaken: Callable[[K], None] = lambda _: None
     pulse: Pulse | None = None
+    most_others: float = float("inf")
+    """How many keys may be in flight that are no edits: their visits can be slow, and edits need places, too."""
     _ready: dict[Priority, dict[Hashable, dict[K, float]]] = field(
         default_factory=lambda: {priority: {} for priority in Priority}
     )
@@ -222,7 +224,9 @@ class KeyedQueue(Generic[K]):
         return None if chosen is None else chosen[0]
 
     def _has_room(self) -> bool:
-        """Whether the loop has room for what is no edit."""
+        """Whether there is room for what is no edit."""
+        if self._others_at_work >= self.most_others:
+            return False
         return self.pulse is None or self.pulse.has_room(self._others_at_work)
 
     def _others_wait(self) -> bool:

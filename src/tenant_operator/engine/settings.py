@@ -18,6 +18,8 @@ SWEEPS_TRUSTED = 2
 """An edit builds on readings that are at most so many sweeps old: one sweep may have been late or may have failed."""
 WORKERS = 512
 """Visits at once. They mostly wait for AWS; the budgets, not this number, pace the calls."""
+OTHERS_SHARE = 0.5
+"""Of these at most so many that are no edits. A sweep through twenty slow accounts would take every place."""
 VISIT_TOLD_SECONDS = 120.0
 """A visit that takes longer is named in the log, with what it waits for."""
 VISIT_LIMIT_SECONDS = 1800.0

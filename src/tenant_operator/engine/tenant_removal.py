@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from tenant_operator.api import Cell, Tenant, Tier
@@ -89,8 +90,13 @@ async def remove(engine: Engine, visit: Visit, tenant: Tenant) -> None:
 async def leave_others(
     engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, wanted: Sequence[str]
 ) -> list[str]:
-    """Take a tenant out of the groups in which it should not live any more; returns those where something is left."""
-    present, _ = await _presence(engine, visit, tier, tenant)
+    """Take a tenant out of the groups in which it should not live any more; returns those where something is left.
+
+    Of the cells in which its status does not place it, what is known counts: nobody waits for the accounts of others. What a
+    lost status has left there is found once those have been read.
+    """
+    placed_in = {placement.get("cell", "") for placement in visit.previous.get("placements") or ()}
+    present, _ = await _presence(engine, visit, tier, tenant, placed_in)
     others = [presence for presence in present if presence.group not in wanted]
     for presence in others:
         try:
@@ -133,19 +139,30 @@ async def _any_presence(engine: Engine, visit: Visit, tier: Tier, tenant: Tenant
 
 
 async def _presence(
-    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant
+    engine: Engine, visit: Visit, tier: Tier, tenant: Tenant, anew: Container[str] | None = None
 ) -> tuple[list[Presence], list[AwsError]]:
-    """The groups in which the ownership tags name this very tenant, and why some accounts of its cannot be asked."""
+    """The groups in which the ownership tags name this very tenant, and why some accounts of its cannot be asked.
+
+    `anew` names the cells that are asked, at the visit's pace; None: all of the tier's. Of the others it is told what is
+    known already.
+    """
     found: list[Presence] = []
     unreachable: list[AwsError] = []
     placed = engine.summary().placements_of(tenant)
-    for cell in engine.cache.cells_of(tier.metadata.name):
-        try:
-            site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
-            await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
-        except AwsError as error:
+    cells = engine.cache.cells_of(tier.metadata.name)
+    asked = [cell for cell in cells if anew is None or cell.metadata.name in anew]
+    answers = await asyncio.gather(*(_ask(engine, visit, tier, cell) for cell in asked))
+    errors = {
+        cell.metadata.name: error for cell, error in zip(asked, answers, strict=True) if error is not None
+    }
+    for cell in cells:
+        error = errors.get(cell.metadata.name)
+        if error is not None:
             if _begun_groups(engine, cell) & set(placed):
                 unreachable.append(error)
+            continue
+        site = engine.clouds.known_site(cell, tier.spec.region, visit.priority)
+        if site is None:
             continue
         for group in sorted(site.view.groups_of(tier.metadata.name, tenant.tenant_id)):
             lives = site.view.of_tenant(group, tenant.tenant_id).values()
@@ -155,6 +172,16 @@ async def _presence(
             ):
                 found.append(Presence(group=group, cell=cell, site=site))
     return found, unreachable
+
+
+async def _ask(engine: Engine, visit: Visit, tier: Tier, cell: Cell) -> AwsError | None:
+    """See to it that what is known of a cell is as young as the visit wants it; why it cannot be."""
+    try:
+        site = await engine.clouds.site(cell, tier.spec.region, visit.priority)
+        await site.view.load(site.caller, *FAMILIES, max_age=visit.trust)
+    except AwsError as error:
+        return error
+    return None
 
 
 def _begun_groups(engine: Engine, cell: Cell) -> set[str]:
