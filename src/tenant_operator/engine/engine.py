@@ -213,20 +213,22 @@ class Engine:
 
     async def _watch_visits(self) -> None:
         """Say which visits take long, and break off those that would never end: nobody else may visit their objects."""
-        told: dict[Key, float] = {}
+        told = float("-inf")
         while True:
             await asyncio.sleep(VISIT_LOOK_SECONDS)
             long = self.overtaking.longer_than(VISIT_TOLD_SECONDS)
-            for key, (seconds, where) in long.items():
-                if seconds < told.get(key, float("inf")):
-                    log.warning(
-                        "the visit to %s has taken %.0f s so far; it waits in %s", key, seconds, where
-                    )
+            if long and self.clock() - told >= VISIT_TOLD_SECONDS:
+                told = self.clock()
+                key, (seconds, where) = max(long.items(), key=lambda item: item[1])
+                log.warning(
+                    "%d visits take longer than %.0f s; the one to %s has taken %.0f s, and waits in %s",
+                    len(long), VISIT_TOLD_SECONDS, key, seconds, where,
+                )  # fmt: skip
+            for key, (seconds, _) in long.items():
                 if seconds >= VISIT_LIMIT_SECONDS:
                     log.error("the visit to %s is broken off after %.0f s, and made anew", key, seconds)
                     self.queue.add(key, self.queue.priority_of(key))
                     self.overtaking.end(key)
-            told = {key: seconds for key, (seconds, _) in long.items()}
 
     async def _visit(self, key: Key) -> None:
         obj = self.cache.get(key)

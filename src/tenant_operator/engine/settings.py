@@ -21,7 +21,8 @@ WORKERS = 512
 OTHERS_SHARE = 0.5
 """Of these at most so many that are no edits. A sweep through twenty slow accounts would take every place."""
 VISIT_TOLD_SECONDS = 120.0
-"""A visit that takes longer is named in the log, with what it waits for."""
+"""Visits that take longer are told of in the log, so often, and what the longest waits for. In a large account's sweep that
+may be right: AWS lets it read some services a second."""
 VISIT_LIMIT_SECONDS = 1800.0
 """One that takes longer is broken off and made anew. No call waits so long, and a sweep of a large account less by far."""
 VISIT_LOOK_SECONDS = 15.0
