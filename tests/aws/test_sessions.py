@@ -14,6 +14,7 @@ import pytest
 from botocore.awsrequest import AWSResponse, HTTPHeaders
 from botocore.credentials import Credentials
 from botocore.exceptions import NoCredentialsError
+from botocore.loaders import create_loader
 
 from tenant_operator.aws.sessions import Clients, Session, Sessions
 
@@ -136,3 +137,22 @@ def test_credentials_of_a_role_are_fetched_once_however_many_threads_need_them()
 def test_moments_come_with_their_time_zone(door: Door, text: str | float) -> None:
     parse = door.clients.get("ecs", REGION)._response_parser._timestamp_parser  # what botocore calls
     assert parse(text) == dt.datetime(2026, 5, 12, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("service", ["ec2", "ecs", "elbv2", "route53"])
+@pytest.mark.parametrize("kind", ["service-2", "paginators-1", "endpoint-rule-set-1"])
+def test_models_are_read_whole_but_for_the_documentation(door: Door, service: str, kind: str) -> None:
+    ours = door.clients._session.get_component("data_loader").load_service_model(service, kind)
+    theirs = create_loader().load_service_model(service, kind)
+
+    def without_texts(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                name: without_texts(part)
+                for name, part in value.items()
+                if name != "documentation" or not isinstance(part, str)
+            }
+        return [without_texts(part) for part in value] if isinstance(value, list) else value
+
+    assert ours == without_texts(theirs)
+    assert list(ours) == [name for name in theirs if name in ours], "in the same order"

@@ -12,12 +12,15 @@ looked up rather than repeated.
 from __future__ import annotations
 
 import datetime as dt
+import gzip
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -30,7 +33,7 @@ from botocore.credentials import (
     RefreshableCredentials,
 )
 from botocore.exceptions import NoCredentialsError
-from botocore.loaders import Loader, create_loader
+from botocore.loaders import JSONFileLoader, Loader, create_loader
 from botocore.utils import parse_timestamp
 
 from tenant_operator.aws.limits import CONNECT_TIMEOUT_SECONDS, MAX_THREADS, READ_TIMEOUT_SECONDS
@@ -159,8 +162,33 @@ def _bare() -> botocore.session.Session:
 
 @cache
 def _loader(data_path: str | None) -> Loader:
-    """The one of the whole process. It keeps what it has read, and AWS's service models are large."""
-    return create_loader(data_path)
+    """The one of the whole process: it keeps what it has read."""
+    loader = create_loader(data_path)
+    loader.file_loader = _WithoutDocumentation()
+    return loader
+
+
+class _WithoutDocumentation(JSONFileLoader):
+    """Reads AWS's service models as far as they are needed to make calls.
+
+    They are by far the largest thing in the process, and most of them is text for people; besides, botocore's own reader keeps
+    each object in an `OrderedDict`, which is twice a `dict`.
+    """
+
+    def load_file(self, file_path: str) -> Any:
+        """The content of a file, given without `.json`; None where there is none."""
+        for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
+            path = Path(f"{file_path}{suffix}")
+            if path.is_file():
+                with opened(path, "rb") as file:
+                    return json.loads(file.read(), object_hook=_needed)
+        return None
+
+
+def _needed(found: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(found.get("documentation"), str):  # a structure may have a member of that name
+        del found["documentation"]
+    return found
 
 
 def _moment(value: Any) -> dt.datetime:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from sys import intern
 from typing import Any
 
 from tenant_operator.api import Cell, InfraGroup, Tenant, Tier, parse
@@ -69,6 +70,17 @@ def group_key(name: str) -> Key:
     return Key(Kind.INFRA_GROUP, "", name)
 
 
+def _kept_once(value: Any) -> Any:
+    """The same status; thousands have the same types, reasons and messages, and each text is kept once."""
+    if isinstance(value, str):
+        return intern(value)
+    if isinstance(value, dict):
+        return {intern(name): _kept_once(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_kept_once(part) for part in value]
+    return value
+
+
 class Cache:
     """All custom resources, and what belongs to what."""
 
@@ -107,7 +119,7 @@ class Cache:
         self._unindex(key)
         self._objects[key] = new
         if follow:
-            self._first_status[key] = dict(body.get("status") or {})
+            self._first_status[key] = _kept_once(body.get("status") or {})
             self._set_status(key, self._first_status[key])
         self._index(key, new)
         return key, old

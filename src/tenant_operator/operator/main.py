@@ -28,7 +28,7 @@ from tenant_operator.engine.listing import kinds_are_installed
 from tenant_operator.engine.settings import FENCE_SHARE, RENEWALS_PER_LEASE, Settings
 from tenant_operator.engine.shards import ShardMap
 from tenant_operator.engine.sharing import Sharing
-from tenant_operator.operator import handlers
+from tenant_operator.operator import handlers, memory
 from tenant_operator.operator.health import HealthServer
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 STOP_SECONDS = 20.0
 """How long visits that are under way may take to end once the operator is told to stop; Kubernetes waits 30 s."""
 
+GIVE_BACK_SECONDS = 30.0
 WATCH_SECONDS = 600.0
 """A watch is begun anew after so long in any case."""
 WATCH_SILENCE_SECONDS = 70.0
@@ -142,8 +143,10 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
     _stop_on_signals(stop)  # kopf has just put its own handlers there, which fail at a second signal
     ear = asyncio.create_task(kopf.run_tasks(tasks, ignored=_Everything()), name="kopf")
     brain = asyncio.create_task(engine.run(), name="engine")
+    tidying = asyncio.create_task(_give_back_regularly(), name="memory")
     await asyncio.wait([ear, brain], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    tidying.cancel()
     at_rest = await engine.stop(STOP_SECONDS)
     brain.cancel()
     try:
@@ -152,6 +155,12 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
         if engine.sharing is not None:
             await engine.sharing.leave(at_rest=at_rest)
         await ear
+
+
+async def _give_back_regularly() -> None:
+    while True:
+        await asyncio.sleep(GIVE_BACK_SECONDS)
+        await asyncio.to_thread(memory.give_back)
 
 
 class _Everything(Collection[asyncio.Task[Any]]):
