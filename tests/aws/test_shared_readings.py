@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,31 @@ async def test_askers_at_the_same_time_share_one_reading(shelf: Shelf) -> None:
     shelf.gates[0].set()
     await asyncio.gather(*askers)
     assert shelf.begun == [Priority.RESYNC]
+
+
+async def test_a_reading_that_fails_when_nobody_waits_any_more_is_no_error_of_the_loop() -> None:
+    said: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    shelf, go = Shelf(View(installation="test")), asyncio.Event()
+
+    async def fail(_: Any) -> Mapping[Address, Live]:
+        await go.wait()
+        raise OSError("AWS is down")
+
+    caller: Any = At(Priority.RESYNC)
+    asker = asyncio.ensure_future(shelf.view.readings.refresh("shelf", 60.0, caller, fail))
+    await asyncio.sleep(0.01)
+    asker.cancel()
+    await asyncio.sleep(0.01)
+    go.set()
+    await asyncio.sleep(0.01)
+    shelf.view.readings.forget_all()
+    del asker
+    gc.collect()
+    await asyncio.sleep(0)
+    assert said == []
+    with pytest.raises(OSError, match="AWS is down"):  # whoever waits is told
+        await shelf.view.readings.refresh("shelf", 60.0, caller, fail)
 
 
 async def test_an_edit_does_not_wait_for_a_sweeps_slow_reading_and_the_sweep_gets_the_edits(

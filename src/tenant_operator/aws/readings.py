@@ -90,6 +90,7 @@ class Readings:
     ) -> asyncio.Task[None]:
         state.flight_started, state.flight_priority = self.clock(), caller.priority
         state.flight = asyncio.ensure_future(self._read(name, state, partial(reader, caller), scope))
+        state.flight.add_done_callback(_heard)
         return state.flight
 
     async def _read(self, name: str, state: _State, read: Reading, scope: tuple[str, ...]) -> None:
@@ -97,3 +98,9 @@ class Readings:
         await self.take(name, read, scope)
         if started >= state.forgotten:
             state.started = started
+
+
+def _heard(flight: asyncio.Task[None]) -> None:
+    """Take note of how a reading ended: everybody who waited for it may have been overtaken meanwhile."""
+    if not flight.cancelled():
+        flight.exception()
