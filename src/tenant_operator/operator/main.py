@@ -146,6 +146,7 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
     tidying = asyncio.create_task(_give_back_regularly(), name="memory")
     await asyncio.wait([ear, brain], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    asyncio.get_running_loop().set_exception_handler(_at_the_end)
     tidying.cancel()
     at_rest = await engine.stop(STOP_SECONDS)
     brain.cancel()
@@ -155,6 +156,14 @@ async def _listen_and_work(engine: Engine, stop: asyncio.Event) -> None:
         if engine.sharing is not None:
             await engine.sharing.leave(at_rest=at_rest)
         await ear
+
+
+def _at_the_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As ever, but for kopf's watches: the loop closes those that are left, and they cannot be closed where they just yield."""
+    if "asyncgen" in context:
+        log.debug("a watch was left open: %r", context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 async def _give_back_regularly() -> None:
