@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> int:
         path = item.path.relative_to(item.config.rootpath).as_posix()
-        ranks = (rank for rank, start in enumerate(LONGEST_FIRST) if path.startswith(start))
-        return next(ranks, len(LONGEST_FIRST))
+        places = (place for place, start in enumerate(LONGEST_FIRST) if path.startswith(start))
+        return next(places, len(LONGEST_FIRST))
 
     items.sort(key=rank)
 

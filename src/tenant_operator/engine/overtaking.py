@@ -78,8 +78,7 @@ class Overtaking(Generic[K]):
             since=now if debt is None else debt.since,
             priority=work.priority if debt is None else max(debt.priority, work.priority),
         )
-        self._broken_off.add(key)
-        work.task.cancel()
+        self.end(key)
 
     def end(self, key: K) -> None:
         """Break off the visit to an object whatever it has done: as harmless as the death of the process, and no more."""

@@ -37,6 +37,8 @@ STOP_SECONDS = 20.0
 """How long visits that are under way may take to end once the operator is told to stop; Kubernetes waits 30 s."""
 
 GIVE_BACK_SECONDS = 30.0
+"""How often freed memory is given back: a start's listing soon, and a sweep's readings once each."""
+
 WATCH_SECONDS = 600.0
 """A watch is begun anew after so long in any case."""
 WATCH_SILENCE_SECONDS = 70.0

@@ -11,6 +11,10 @@ _M_ARENA_MAX = -8
 _ARENAS = 2
 """Of them glibc gives eight a core to threads, which fragment: with dozens of threads that cost a tenth of the memory."""
 
+_NEW_OBJECTS = 10_000
+_YOUNG, _OLD = 20, 20
+"""Python looks for cycles after 700 new objects by default: a tenth of the CPU of a start with thousands of tenants."""
+
 
 def share_arenas() -> None:
     """Let all threads share few heaps. Python holds its own lock while it allocates, so nobody waits for that.
@@ -19,11 +23,6 @@ def share_arenas() -> None:
     """
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)
-
-
-_NEW_OBJECTS = 10_000
-_YOUNG, _OLD = 20, 20
-"""Python looks for cycles after 700 new objects by default: a tenth of the CPU of a start with thousands of tenants."""
 
 
 def give_back() -> None:
