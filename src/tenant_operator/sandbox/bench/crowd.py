@@ -108,7 +108,7 @@ def _account(endpoint: str, key: Mapping[str, str], account: str) -> Iterator[_G
             DefaultActions=_NOT_FOUND,
         )["Listeners"][0]["ListenerArn"]
         network = {"subnets": subnets}
-        roles = {"taskRoleArn": role}
+        roles = {"taskRoleArn": role, "executionRoleArn": role}
         ground = Ground(elb=elb, ecs=ecs, listener=listener, vpc=vpc, network=network, roles=roles)
         yield _Group(ground, account)
 

@@ -25,7 +25,7 @@ class Ground:
         listener: the ARN of the group's listener.
         vpc: the VPC's id.
         network: the services' `awsvpcConfiguration`.
-        roles: `taskRoleArn`, and if it has one `executionRoleArn`.
+        roles: `taskRoleArn` and `executionRoleArn`, which Fargate wants for an image from ECR.
     """
 
     elb: Any
